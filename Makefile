@@ -1,0 +1,56 @@
+# Everything runs in .venv, made here from the exact pins and hashes of envs/. Paths are relative, so that a checkout
+# may stand in a folder with spaces in its name.
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
+# Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
+MNIST ?=
+# Anything more for Snakemake, as in `make demo ARGS=-n`.
+ARGS ?=
+
+SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
+MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo laptop paper test lint format lock clean
+
+help:  ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: .venv/workflow  ## all seven figures in minutes, without network or GPU, from scikit-learn's digits
+	$(SNAKEMAKE) --configfile presets/demo.yaml $(ARGS)
+
+laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on two cores
+	$(SNAKEMAKE) --configfile presets/laptop.yaml $(MIRROR) $(ARGS)
+
+paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it wants a GPU
+	$(SNAKEMAKE) $(MIRROR) $(ARGS)
+
+test: .venv/tests  ## every test
+	.venv/bin/python -m pytest
+
+lint: .venv/tests  ## ruff, snakefmt and snakemake --lint
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m snakefmt --check Snakefile workflow/rules
+	.venv/bin/python -m snakemake --lint
+
+format: .venv/tests  ## bring the code into its one form
+	.venv/bin/python -m ruff check --fix .
+	.venv/bin/python -m ruff format .
+	.venv/bin/python -m snakefmt Snakefile workflow/rules
+
+lock: .venv/tests  ## write the locks of envs/ anew from their short lists
+	PATH="$(CURDIR)/.venv/bin:$$PATH" sh envs/lock.sh
+
+clean:  ## remove results/demo (the other results cost hours: remove them by hand)
+	rm -rf results/demo
+
+.venv/workflow: envs/workflow.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/workflow.txt
+	touch $@
+
+.venv/tests: .venv/workflow envs/tests.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/tests.txt
+	touch $@

@@ -1,0 +1,33 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    results=f"results/{config['preset']}",
+    logs=f"results/{config['preset']}/logs",
+    benchmarks=f"results/{config['preset']}/benchmarks",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/ddpm.smk"
+include: "workflow/rules/classifier.smk"
+include: "workflow/rules/samples.smk"
+include: "workflow/rules/pde.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        figures(),
+        "<results>/samples/categories.csv",
+        "<results>/models/classifier_confusion.csv",
+        "<results>/pde/convergence.csv",
+        "<results>/pde/growth_rates.csv",

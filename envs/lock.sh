@@ -1,0 +1,20 @@
+#!/bin/sh
+# Write every lock of envs/ from its short list (`make lock`): the full closure of packages, pinned and hashed,
+# valid for Python 3.11 and later on every platform. The rules' environments take the workflow's versions.
+set -eu
+cd "$(dirname "$0")"
+
+compile() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header "$@"
+}
+
+compile workflow.in --output-file workflow.txt
+compile tests.in --constraint workflow.txt --output-file tests.txt
+for environment in learn numerics; do
+    {
+        printf '# Made by `make lock` from %s.in; do not edit.\n' "$environment"
+        printf 'channels: [conda-forge]\ndependencies:\n  - python=3.12\n  - pip=25.3\n  - pip:\n'
+        compile "$environment.in" --constraint workflow.txt --output-file /dev/stdout |
+            sed -e ':join' -e '/\\$/{N; s/ *\\\n */ /; b join' -e '}' -e 's/.*/      - "&"/'
+    } > "$environment.yaml"
+done

@@ -1,0 +1,74 @@
+"""Where the tests find MNIST, and how they run the workflow for real."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("Snakefile", "config.yaml", "presets", "profiles", "envs", "workflow")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Path:
+    """The folder of the four MNIST archives: $MNIST, or shared/mnist beside the checkout."""
+    folder = Path(os.environ.get("MNIST") or ROOT.parent / "shared" / "mnist")
+    if not (folder / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip(f"no MNIST archives in {folder}: name their folder with MNIST=/some/folder make test")
+    return folder
+
+
+class Checkout:
+    """A copy of the workflow in a folder of its own, in which Snakemake is run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder / part)
+
+    def snakemake(self, *arguments: str, cores: int = 2, prefix: tuple[str, ...] = (), **environment: str):
+        """Run Snakemake; the result has returncode and output, both streams together."""
+        done = subprocess.run(
+            [*prefix, sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        done.output = done.stdout
+        return done
+
+    def __truediv__(self, path: str) -> Path:
+        return self.folder / path
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Checkout:
+    return Checkout(tmp_path / "checkout")
+
+
+TINY = """
+preset: tiny
+data: {source: digits, image_size: 8}
+ddpm: {T: 20, beta_1: 1.0e-3, beta_T: 0.3, channels: 32, batch_size: 8, epochs: 0.05, images_per_epoch: 1437}
+classifier: {epochs: 1, batch_size: 64}
+samples: {count: 10, shards: 3, batch_size: 4}
+figures: {training_images: 12, forward_times: [0, 5, 20], backward_times: [20, 10, 0]}
+pde: {cells: 64, dt: 0.01, refinement: [16, 32]}
+"""
+
+
+@pytest.fixture
+def tiny(checkout) -> Checkout:
+    """A checkout with a preset that takes seconds: `--configfile tiny.yaml`."""
+    (checkout / "tiny.yaml").write_text(TINY)
+    return checkout

@@ -1,0 +1,193 @@
+"""The workflow run for real, small: every output, reruns, bad input at run time."""
+
+import json
+import os
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Checkout
+
+PRESET = ("--configfile", "tiny.yaml")
+
+
+def run_again(checkout: Checkout) -> set[str]:
+    """The rules that would run now."""
+    done = checkout.snakemake("-n", *PRESET)
+    assert done.returncode == 0, done.output
+    if "Nothing to be done" in done.output:
+        return set()
+    table = done.output.split("Job stats:")[-1].split("total")[0]
+    return set(re.findall(r"^(\w+) +\d+$", table, re.M)) - {"all"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One tiny run on the embedded digits, in a folder whose name has spaces and accents."""
+    from conftest import TINY
+
+    checkout = Checkout(tmp_path_factory.mktemp("runs") / "thèse de Zoë (été)")
+    (checkout / "tiny.yaml").write_text(TINY)
+    done = checkout.snakemake(*PRESET)
+    assert done.returncode == 0, done.output
+    return checkout
+
+
+def test_every_promised_path_is_there(finished):
+    results = finished / "results/tiny"
+    for n in range(1, 8):
+        assert (results / f"figures/fig{n}.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / f"figures/fig{n}.png").stat().st_size > 5000
+        assert (results / f"figures/fig{n}.npz").is_file()
+    for file in ("models/ddpm.safetensors", "models/classifier.safetensors", "figures/learning_curve.pdf"):
+        assert (results / file).is_file()
+    for rule in ("train_ddpm", "solve_pde", "figure_7", "generate_samples_3-of-3"):
+        assert (results / f"logs/{rule}.log").is_file() and (results / f"benchmarks/{rule}.tsv").is_file()
+
+
+def test_table_of_categories_is_what_the_classifier_says(finished):
+    table = pd.read_csv(finished / "results/tiny/samples/categories.csv")
+    assert list(table.columns) == ["index", "label", "confidence", *(f"p{label}" for label in range(10))]
+    assert table["index"].tolist() == list(range(10))
+    p = table[[f"p{label}" for label in range(10)]].to_numpy()
+    assert np.allclose(p.sum(axis=1), 1) and (p.argmax(axis=1) == table["label"]).all()
+    assert np.allclose(p.max(axis=1), table["confidence"])
+    summary = json.loads((finished / "results/tiny/samples/summary.json").read_text())
+    assert sum(summary["counts"].values()) == summary["samples"] == 10
+
+
+def test_history_has_a_row_for_the_whole_training(finished):
+    summary = json.loads((finished / "results/tiny/models/ddpm.json").read_text())
+    history = pd.read_csv(finished / "results/tiny/models/ddpm_history.csv")
+    assert summary["steps"] == int(0.05 * 1437 / 8) == history["step"].iloc[-1]
+
+
+def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
+    assert run_again(finished) == set()
+    later = time.time() + 5
+    for module in (finished / "workflow/scripts/diffusion").glob("*.py"):
+        os.utime(module, (later, later))
+    assert run_again(finished) == set()
+
+
+SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "denoise_one_gaussian"}
+SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"}
+DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
+TRAINING = SAMPLING | {"train_ddpm", "learning_curve"}
+EDITS = [
+    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7"}),
+    ("workflow/scripts/diffusion/plots.py", DRAWING),
+    ("workflow/scripts/diffusion/sampling.py", SAMPLING),
+    ("workflow/scripts/diffusion/backward.py", SAMPLING),
+    ("workflow/scripts/diffusion/unet.py", TRAINING),
+    ("workflow/scripts/diffusion/classifier.py", {"train_classifier", "categorise_samples", "figure_4"}),
+    ("workflow/scripts/verify_pde.py", {"verify_pde"}),
+    ("workflow/scripts/network.py", SAMPLING),
+]
+
+
+@pytest.mark.parametrize("file, rules", EDITS, ids=[file.split("/")[-1] for file, _ in EDITS])
+def test_editing_a_module_reruns_its_users(finished, file, rules):
+    path = finished / file
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + b"\n# edited\n")
+        os.utime(path, (time.time() + 5,) * 2)
+        assert run_again(finished) == rules
+    finally:
+        path.write_bytes(before)
+
+
+SETTINGS = [
+    ("ddpm: {learning_rate: 1.0e-3}", TRAINING),
+    ("classifier: {epochs: 2}", {"train_classifier", "categorise_samples", "figure_4"}),
+    ("samples: {confidence: 0.5}", {"categorise_samples", "figure_4"}),
+    ("pde: {t_end: 5.0}", {"solve_pde", "figure_7"}),
+    ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7"}),
+    ("figures: {training_images: 20}", {"choose_training_images", "figure_1"}),
+    ("compute: {threads: 1}", set()),
+]
+
+
+@pytest.mark.parametrize("setting, rules", SETTINGS, ids=[setting for setting, _ in SETTINGS])
+def test_a_setting_reruns_what_depends_on_it(finished, setting, rules):
+    (finished / "more.yaml").write_text(setting)
+    done = finished.snakemake("-n", "--configfile", "tiny.yaml", "more.yaml")
+    assert done.returncode == 0, done.output
+    found = set()
+    if "Nothing to be done" not in done.output:
+        table = done.output.split("Job stats:")[-1].split("total")[0]
+        found = set(re.findall(r"^(\w+) +\d+$", table, re.M)) - {"all"}
+    assert found == rules
+
+
+def test_mnist_through_the_mirror_setting(tiny, mnist):
+    """The same workflow on MNIST: download from a folder, 32 pixels, figures 1 and 2."""
+    (tiny / "mnist.yaml").write_text(f"data: {{source: mnist, image_size: 32, mirrors: ['{mnist}']}}")
+    wanted = [f"results/tiny/figures/fig{n}.png" for n in (1, 2)]
+    done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "--", *wanted)
+    assert done.returncode == 0, done.output
+    with np.load(tiny / "results/tiny/data/images.npz") as images:
+        assert images["train_images"].shape == (60000, 1, 32, 32)
+
+
+def fails_with(done, sentence: str) -> None:
+    assert done.returncode != 0
+    assert re.search(sentence, done.output), done.output
+    assert "Traceback" not in done.output, done.output
+
+
+def test_no_mirror_answers(tiny):
+    """As on a machine without a network: a folder that is not there, and torchvision's mirrors out of reach."""
+    (tiny / "mnist.yaml").write_text("data: {source: mnist, mirrors: [/nowhere]}")
+    proxy = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "--", "results/tiny/data/images.npz", **proxy)
+    fails_with(done, r"error: no mirror gave the four MNIST archives whole \(/nowhere: .*name a folder")
+    assert not (tiny / "resources/mnist/train-images-idx3-ubyte.gz").exists()
+
+
+def test_cuda_where_there_is_none(tiny):
+    (tiny / "cuda.yaml").write_text("compute: {device: cuda}")
+    done = tiny.snakemake(
+        "--configfile", "tiny.yaml", "cuda.yaml", "--", "results/tiny/models/ddpm.json", CUDA_VISIBLE_DEVICES=""
+    )
+    fails_with(done, r"error: compute\.device is 'cuda', but PyTorch finds no CUDA device")
+    assert not (tiny / "results/tiny/models/ddpm.json").exists()
+
+
+@pytest.fixture
+def mounted(tiny):
+    """Mounts a small file system on results/; a skip where that is not allowed."""
+    import subprocess
+
+    results = tiny / "results"
+    results.mkdir()
+
+    def mount(*options):
+        done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(results)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"file systems cannot be mounted here: {done.stderr.strip()}")
+
+    yield mount
+    subprocess.run(["umount", str(results)], capture_output=True)
+
+
+def test_a_full_disk_is_said_and_after_room_is_made_the_run_goes_on(tiny, mounted):
+    import subprocess
+
+    mounted("-o", "size=64k")
+    target = "results/tiny/data/images.npz"
+    fails_with(
+        tiny.snakemake(*PRESET, "--", target), r"error: rule prepare_images stopped.*the disk is full: free some"
+    )
+    assert not (tiny / target).exists()
+    subprocess.run(["mount", "-o", "remount,size=100m", str(tiny / "results")], check=True)
+    done = tiny.snakemake(*PRESET, "--", target)
+    assert done.returncode == 0, done.output
+
+
+def test_a_read_only_results_folder_is_said(tiny, mounted):
+    mounted("-o", "ro")
+    fails_with(tiny.snakemake(*PRESET), r"the folder .*results cannot be written to: make it writable")

@@ -1,0 +1,151 @@
+"""Section 7: the solver of (20)-(22) against exact solutions."""
+
+import numpy as np
+import pytest
+
+from diffusion.pde import (
+    Grid,
+    Stepper,
+    eigenfunction,
+    eigenvalue,
+    exact_semidiscrete,
+    exact_solution,
+    growth_rate,
+    l2_error,
+    multiplier,
+    solve,
+    steady_state,
+)
+
+L = 2.0
+AMPLITUDES = np.array([0.5, -0.3, 0.8, 0.2, 0.0, 1.0])
+
+
+def start(grid):
+    return sum(a * eigenfunction(k, grid.x, grid.L) for k, a in enumerate(AMPLITUDES, start=1))
+
+
+def order(sizes, errors):
+    return np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+
+
+def test_second_order_in_space():
+    grids = [Grid(L, N) for N in (50, 100, 200)]
+    errors = [
+        l2_error(solve(start(g), g, 0.1 / 4000, 4000, 4000).u[-1], exact_solution(AMPLITUDES, g.x, 0.1, L), g)
+        for g in grids
+    ]
+    assert order([g.h for g in grids], errors) == pytest.approx(2, abs=0.02)
+
+
+def test_second_order_in_time():
+    grid, steps = Grid(L, 100), [40, 80, 160, 320]
+    exact = exact_semidiscrete(start(grid), grid, 0.1)
+    errors = [l2_error(solve(start(grid), grid, 0.1 / n, n, n).u[-1], exact, grid) for n in steps]
+    assert order([1 / n for n in steps], errors) == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.parametrize("dt", [1e-6, 1e-3, 1.0, 1e3])
+def test_norm_and_mean_are_kept_at_every_step_whatever_its_size(dt):
+    grid = Grid(L, 200)
+    solution = solve(start(grid) + 7.0, grid, dt, 200)  # the mean of the start is taken out
+    assert solution.norm_drift < 1e-12 and solution.mean_drift < 1e-12
+    norms = [grid.gradient_norm(u) for u in solution.u]
+    assert np.allclose(norms, solution.C, rtol=1e-12) and np.isfinite(solution.u).all()
+
+
+@pytest.mark.parametrize("dt", [1e-3, 0.1, 10.0])
+def test_every_start_ends_in_the_first_eigenmode_at_every_step_size(dt):
+    grid = Grid(L, 100)
+    u = solve(np.random.default_rng(0).normal(size=100), grid, dt, max(20, round(10 / dt)), 20).u[-1]
+    final = steady_state(1, grid.x, L, grid.gradient_norm(u))
+    assert min(l2_error(u, final, grid), l2_error(u, -final, grid)) < 1e-3
+
+
+def test_step_is_the_rational_approximation_it_says():
+    """Mode k is multiplied by 1 / (1 + s + s^2 / 2), s = dt lambda_k, before the rescaling."""
+    grid, dt = Grid(L, 64), 0.05
+    u = np.random.default_rng(1).normal(size=64)
+    u -= u.mean()
+    s = dt * grid.eigenvalues
+    expected = grid.amplitudes(u) / (1 + s + s**2 / 2)
+    found = grid.amplitudes(Stepper(grid, dt, 1.0)(u))
+    assert np.allclose(found / found[1], expected / expected[1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_steady_states_stay_and_mu_is_their_eigenvalue(k):
+    grid = Grid(L, 400)
+    u = steady_state(k, grid.x, L, C=3.0)
+    assert grid.gradient_norm(u) == pytest.approx(3.0, rel=1e-3)
+    assert multiplier(u, grid) == pytest.approx(eigenvalue(k, L), rel=1e-3)
+    late = solve(u, grid, 1e-3, 100, 100).u[-1]
+    assert l2_error(late, u, grid) < 1e-10
+
+
+def test_no_steady_state_from_the_constant_mode():
+    with pytest.raises(ValueError, match="no steady state"):
+        steady_state(0, Grid(L, 10).x, L, 1.0)
+
+
+@pytest.mark.parametrize("k, j", [(1, 2), (3, 1), (3, 2), (3, 4), (4, 6), (6, 5)])
+def test_growth_rates_23(k, j):
+    assert growth_rate(k, j, Grid(L, 400), 1e-4) == pytest.approx(eigenvalue(k, L) - eigenvalue(j, L), rel=2e-3)
+
+
+def test_mu_is_the_rate_of_the_rescaling():
+    """(22)'s mu(t) against d/dt of log of the amplitude of phi_1, which is mu - lambda_1."""
+    grid = Grid(L, 200)
+    solution = solve(start(grid), grid, 1e-4, 400)
+    log_a = np.log(np.abs(grid.amplitudes(solution.u)[:, 1]))
+    rate = np.gradient(log_a, solution.t) + grid.eigenvalues[1]
+    assert np.allclose(rate[1:-1], solution.mu[1:-1], rtol=2e-3)
+
+
+def test_exact_solutions_solve_the_equation():
+    """Finite differences of the exact solution in t against Lap u + mu u of (22), both from the cosine series."""
+    grid, t, dt = Grid(L, 2000), 0.05, 1e-6
+    before, now, after = (exact_solution(AMPLITUDES, grid.x, s, L) for s in (t - dt, t, t + dt))
+    right = grid.laplacian(now) + multiplier(now, grid) * now
+    assert l2_error((after - before) / (2 * dt), right, grid) < 1e-4
+    assert grid.gradient_norm(now) == pytest.approx(grid.gradient_norm(start(grid)), rel=1e-4)
+
+
+def test_amplitudes_and_back():
+    grid = Grid(L, 32)
+    u = 3 * eigenfunction(2, grid.x, L) - eigenfunction(5, grid.x, L)
+    a = grid.amplitudes(u)
+    expected = np.zeros(32)
+    expected[2], expected[5] = 3, -1
+    assert np.allclose(a, expected, atol=1e-13) and np.allclose(grid.from_amplitudes(a), u)
+
+
+def explicit_euler(u, grid, dt, steps, C):
+    """(22) as it is written, C fixed, by the scheme one would try first."""
+    for n in range(1, steps + 1):
+        lap = grid.laplacian(u)
+        with np.errstate(over="ignore", invalid="ignore"):
+            u = u + dt * (lap + grid.integral(lap**2) / C * u)
+        if not np.isfinite(u).all():
+            return n
+    return None
+
+
+def test_naive_explicit_scheme_blows_up_where_the_solver_does_not():
+    """Well inside the step limit h^2 / 2 of the heat equation: the instability is that of (22) itself."""
+    grid = Grid(1.0, 200)
+    near_phi_6 = [4.0e-11, 2.5e-8, 1.4e-5, 2.9e-3, 0.13, 1.0]
+    u = sum(a * eigenfunction(k, grid.x, 1.0) for k, a in enumerate(near_phi_6, start=1))
+    dt, steps = 0.2 * grid.h**2, 8_000
+    assert explicit_euler(u, grid, dt, steps, grid.gradient_norm(u)) is not None
+    solution = solve(u, grid, dt, steps, steps)
+    exact = exact_semidiscrete(u, grid, dt * steps)
+    assert l2_error(solution.u[-1], exact, grid) < 1e-4
+
+
+def test_impossible_starts_are_refused():
+    grid = Grid(L, 16)
+    with pytest.raises(ValueError, match="constant"):
+        solve(np.ones(16), grid, 0.1, 1)
+    with pytest.raises(ValueError, match="positive"):
+        solve(start(grid), grid, 0.0, 1)

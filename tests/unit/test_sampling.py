@@ -1,0 +1,56 @@
+"""Section 5, Algorithm 2: what a sample depends on, and what not. (Its distribution: test_backward.py.)"""
+
+import pytest
+import torch
+
+from diffusion.forward import VarianceSchedule
+from diffusion.sampling import draw_noise, generate
+from diffusion.unet import UNet
+
+SCHEDULE = VarianceSchedule.linear(8, 0.01, 0.3)
+SHAPE = (1, 8, 8)
+
+
+def samples(indices, batch_size, **more):
+    torch.manual_seed(0)
+    model = UNet(32, 8)
+    return generate(
+        model, SCHEDULE, SHAPE, 1, "sample", indices, batch_size, torch.device("cpu"), torch.float32, **more
+    )
+
+
+def test_samples_do_not_depend_on_the_split_over_batches_and_shards():
+    whole = samples(range(7), 7)
+    assert torch.allclose(whole, samples(range(7), 2), atol=1e-5)
+    shards = [samples(range(7 * k // 3, 7 * (k + 1) // 3), 5) for k in range(3)]
+    assert torch.allclose(whole, torch.cat(shards), atol=1e-5)
+    assert (whole[0] - whole[1]).abs().max() > 0.1
+
+
+def test_noise_is_addressed_by_seed_stream_and_index():
+    noise = draw_noise(1, "sample", [4, 9], 8, SHAPE)
+    assert noise.shape == (2, 9, *SHAPE)
+    assert torch.equal(noise[1:], draw_noise(1, "sample", [9], 8, SHAPE))
+    for other in (draw_noise(2, "sample", [9], 8, SHAPE), draw_noise(1, "figure", [9], 8, SHAPE)):
+        assert not torch.equal(noise[1:], other)
+
+
+def test_records_the_steps_asked_for():
+    x = samples(range(2), 2, record=(8, 3, 0))
+    assert x.shape == (2, 3, *SHAPE)
+    assert torch.equal(x[:, 0], draw_noise(1, "sample", range(2), 8, SHAPE)[:, 0])
+    assert torch.allclose(x[:, 2], samples(range(2), 2)[:, 0], atol=1e-6)
+
+
+def test_runs_from_one_gaussian_start_there_and_differ():
+    x_T = torch.randn(1, *SHAPE)
+    x = samples(range(3), 3, x_T=x_T, record=(8, 0))
+    assert torch.equal(x[:, 0], x_T.expand(3, *SHAPE))
+    assert (x[0, 1] - x[1, 1]).abs().max() > 0.1
+
+
+def test_bfloat16_moves_a_sample_little():
+    exact = samples(range(4), 4)
+    torch.manual_seed(0)
+    rounded = generate(UNet(32, 8), SCHEDULE, SHAPE, 1, "sample", range(4), 4, torch.device("cpu"), torch.bfloat16)
+    assert ((rounded - exact).norm() / exact.norm()).item() == pytest.approx(0, abs=0.02)

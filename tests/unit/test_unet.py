@@ -1,0 +1,90 @@
+"""Section 5: the network's size, and that it computes what it says."""
+
+import pytest
+import torch
+from torch import fx, nn
+
+from diffusion.errors import UserError
+from diffusion.unet import AddEmbedding, GroupNorm, SelfAttention, SinusoidalEmbedding, UNet
+
+
+class LayerTracer(fx.Tracer):
+    """Sees the network as the tutorial's graph: a node for each layer, attention and embedding being one each."""
+
+    def is_leaf_module(self, module, name):
+        ours = (AddEmbedding, GroupNorm, SelfAttention, SinusoidalEmbedding)
+        return isinstance(module, ours) or super().is_leaf_module(module, name)
+
+
+def test_205_layers_and_12980033_parameters():
+    network = UNet(channels=64, image_size=32)
+    assert sum(p.numel() for p in network.parameters()) == 12_980_033
+    nodes = [node for node in LayerTracer().trace(network).nodes if node.op != "output"]
+    assert len(nodes) == 205
+    assert {node.op for node in nodes} == {"placeholder", "call_module", "call_function"}
+    layers = [dict(network.named_modules())[node.target] for node in nodes if node.op == "call_module"]
+    assert sum(isinstance(layer, SelfAttention) for layer in layers) == 6
+    assert sum(isinstance(layer, nn.ConvTranspose2d) for layer in layers) == 2
+
+
+def small() -> UNet:
+    torch.manual_seed(0)
+    return UNet(channels=32, image_size=8)
+
+
+def test_every_parameter_gets_a_finite_gradient():
+    network = small()
+    x, t = torch.randn(2, 1, 8, 8), torch.tensor([1, 500])
+    network(x, t).square().mean().backward()
+    for name, p in network.named_parameters():
+        assert p.grad is not None and bool(p.grad.isfinite().all()), name
+        # A key's bias moves all scores of a row alike, which the softmax does not see: its gradient is zero.
+        assert p.grad.abs().max() > 0, name
+
+
+def test_output_has_the_images_shape_and_depends_on_t():
+    network = small().eval()
+    x = torch.randn(3, 1, 8, 8)
+    with torch.no_grad():
+        early, late = (network(x, torch.full((3,), t)) for t in (1, 500))
+        assert early.shape == x.shape
+        assert (early - late).abs().max() > 1e-3
+        assert torch.allclose(early, network(x, torch.tensor([1])), atol=1e-6)  # one t for all
+
+
+def test_images_of_a_batch_do_not_see_each_other():
+    network, x = small().eval(), torch.randn(4, 1, 8, 8)
+    t = torch.tensor([1, 50, 200, 500])
+    with torch.no_grad():
+        together = network(x, t)
+        apart = torch.cat([network(x[i : i + 1], t[i : i + 1]) for i in range(4)])
+    assert torch.allclose(together, apart, atol=1e-5)
+
+
+def test_sinusoidal_embedding_in_closed_form():
+    e = SinusoidalEmbedding(4)(torch.tensor([0, 3]))
+    expected = torch.tensor([[0.0, 0.0, 1.0, 1.0], [3.0, 0.03, 3.0, 0.03]])
+    expected[1, :2], expected[1, 2:] = expected[1, :2].sin(), expected[1, 2:].cos()
+    assert torch.allclose(e, expected, atol=1e-6)
+
+
+def test_attention_is_softmax_of_scaled_products():
+    attention = SelfAttention(4)
+    h = torch.randn(2, 4, 5)
+    q, k, v = attention.query_key_value(h.transpose(1, 2)).chunk(3, dim=2)
+    expected = attention.output(nn.functional.scaled_dot_product_attention(q, k, v)).transpose(1, 2)
+    assert torch.allclose(attention(h), expected, atol=1e-6)
+
+
+def test_bfloat16_stays_close_to_float32():
+    x, t = torch.randn(4, 1, 8, 8), torch.tensor([1, 100, 300, 500])
+    with torch.no_grad():
+        exact = small().eval()(x, t)
+        rounded = small().for_sampling(torch.bfloat16)(x.bfloat16(), t).float()
+    assert (rounded - exact).norm() / exact.norm() < 0.02
+
+
+@pytest.mark.parametrize("arguments", [(64, 30), (64, 2), (48, 32), (0, 32)])
+def test_impossible_sizes_are_refused_in_a_sentence(arguments):
+    with pytest.raises(UserError, match="use a multiple of"):
+        UNet(*arguments)

@@ -1,0 +1,80 @@
+"""What Snakemake plans: the paper's run, its rules, and what reruns after an edit."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+RULES = {
+    "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
+    "choose_training_images", "noise_image", "denoise_gaussians", "denoise_one_gaussian", "denoise_training_image",
+    "solve_pde", "verify_pde", "learning_curve", *(f"figure_{n}" for n in range(1, 8)),
+}  # fmt: skip
+
+
+def planned(output: str) -> dict[str, int]:
+    """The jobs of a dry run by rule."""
+    table = output.split("Job stats:")[-1].split("total")[0] if "Job stats:" in output else ""
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "all"}
+
+
+def test_dry_run_of_config_yaml_plans_the_papers_run(checkout):
+    done = checkout.snakemake("-n")
+    assert done.returncode == 0, done.output
+    assert planned(done.output) == dict.fromkeys(RULES, 1)
+    assert "results/paper/figures/fig7.pdf" in done.output
+
+
+@pytest.mark.parametrize("preset, differs", [("laptop", {}), ("demo", {"download_mnist": 0})])
+def test_presets_are_the_same_workflow(checkout, preset, differs):
+    done = checkout.snakemake("-n", "--configfile", f"presets/{preset}.yaml")
+    assert done.returncode == 0, done.output
+    expected = dict.fromkeys(RULES, 1) | differs
+    assert planned(done.output) == {name: n for name, n in expected.items() if n}
+    assert f"results/{preset}/figures/fig1.png" in done.output and "results/paper" not in done.output
+
+
+def test_shards_are_a_setting(checkout):
+    (checkout / "shards.yaml").write_text("samples: {shards: 7}")
+    done = checkout.snakemake("-n", "--configfile", "shards.yaml")
+    assert planned(done.output)["generate_samples"] == 7
+
+
+def test_every_rule_has_log_benchmark_message_environment_and_library():
+    """Read off the rules' text, since a dry run does not show all of it."""
+    for file in (ROOT / "workflow/rules").glob("*.smk"):
+        for block in re.split(r"^(?=rule |use rule )", file.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            wanted = ["message:", "log:", "benchmark:", "library=library("]
+            if block.startswith("rule "):
+                wanted += ["conda:", "script:"]
+            missing = [part for part in wanted if part not in block]
+            assert not missing, f"{file.name}: {block.splitlines()[0]} lacks {missing}"
+            assert not re.search(r"=config[,\n]", block), f"{block.splitlines()[0]} takes the whole config"
+
+
+def test_every_library_module_is_used_by_a_rule_and_every_script_too():
+    scripts = ROOT / "workflow/scripts"
+    rules = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "workflow/rules").glob("*.smk"))
+    imported = set()
+    for file in scripts.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    for file in (scripts / "diffusion").glob("*.py"):
+        assert file.stem == "__init__" or f"diffusion.{file.stem}" in imported, f"nothing uses {file.name}"
+    for file in scripts.glob("*.py"):
+        assert f"scripts/{file.name}" in rules or file.stem in imported, f"nothing uses {file.name}"
+
+
+def test_formats_and_lint_are_clean():
+    for command in (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["snakefmt", "--check", "Snakefile", "workflow/rules"],
+        ["snakemake", "--lint"],
+    ):
+        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, " ".join(command) + "\n" + done.stdout + done.stderr

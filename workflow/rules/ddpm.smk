@@ -1,0 +1,43 @@
+NETWORK = select("ddpm", "channels")
+SCHEDULE = select("ddpm", "T", "beta_1", "beta_T")
+COMPUTE = select("compute", "device", "precision")
+
+
+rule train_ddpm:
+    input:
+        library=library("train_ddpm.py"),
+        images="<results>/data/images.npz",
+    output:
+        weights="<results>/models/ddpm.safetensors",
+        summary="<results>/models/ddpm.json",
+        history="<results>/models/ddpm_history.csv",
+    log:
+        "<logs>/train_ddpm.log",
+    benchmark:
+        "<benchmarks>/train_ddpm.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        network=NETWORK,
+        schedule=SCHEDULE,
+        training=select(
+            "ddpm",
+            "batch_size",
+            "epochs",
+            "images_per_epoch",
+            "learning_rate",
+            "adam_decays",
+            "warmup_steps",
+            "cosine_decay",
+            "averaging",
+        ),
+        save_minutes=config["ddpm"]["save_minutes"],
+        compute=COMPUTE,
+        seed=config["seed"],
+    message:
+        "Algorithm 1: train the network that predicts the noise"
+    script:
+        "../scripts/train_ddpm.py"

@@ -1,0 +1,54 @@
+scattergather:
+    samples=config["samples"]["shards"],
+
+
+rule generate_samples:
+    input:
+        library=library("generate_samples.py"),
+        weights="<results>/models/ddpm.safetensors",
+    output:
+        samples="<results>/samples/shards/{scatteritem}.npz",
+    log:
+        "<logs>/generate_samples_{scatteritem}.log",
+    benchmark:
+        "<benchmarks>/generate_samples_{scatteritem}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        network=NETWORK,
+        schedule=SCHEDULE,
+        image_size=config["data"]["image_size"],
+        total=config["samples"]["count"],
+        batch_size=config["samples"]["batch_size"],
+        compute=COMPUTE,
+        seed=config["seed"],
+    message:
+        "Algorithm 2: generate shard {wildcards.scatteritem} of the {params.total} samples"
+    script:
+        "../scripts/generate_samples.py"
+
+
+rule categorise_samples:
+    input:
+        library=library("categorise_samples.py"),
+        shards=gather.samples("<results>/samples/shards/{scatteritem}.npz"),
+        classifier="<results>/models/classifier.safetensors",
+    output:
+        categories="<results>/samples/categories.csv",
+        summary="<results>/samples/summary.json",
+        data="<results>/figures/fig4.npz",
+    log:
+        "<logs>/categorise_samples.log",
+    benchmark:
+        "<benchmarks>/categorise_samples.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        confidence=config["samples"]["confidence"],
+    message:
+        "Sort the samples into categories with the classifier"
+    script:
+        "../scripts/categorise_samples.py"

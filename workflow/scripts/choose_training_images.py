@@ -1,0 +1,17 @@
+import numpy as np
+import torch
+
+from diffusion.data import Digits
+from diffusion.randomness import generator
+from job import job
+
+with job(snakemake):
+    digits = Digits.load(snakemake.input.images)
+    order = torch.randperm(len(digits.train_images), generator=generator(snakemake.params.seed, "figure 1"))
+    chosen = order[: snakemake.params.total]
+    np.savez(
+        snakemake.output.data,
+        images=digits.train_images[chosen, 0].numpy(),
+        label=digits.train_labels[chosen].numpy(),
+        index=chosen.numpy(),
+    )

@@ -1,0 +1,38 @@
+"""Where and in which precision the networks compute."""
+
+import torch
+
+from diffusion.errors import UserError
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one and the CPU elsewhere. Raises UserError for a device that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "compute.device is 'cuda', but PyTorch finds no CUDA device on this machine: set it to 'auto' or 'cpu', "
+            "or check the driver with nvidia-smi"
+        )
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
+    if name == "auto":
+        native = torch.cuda.is_bf16_supported(False) if device.type == "cuda" else _cpu_multiplies_bfloat16()
+        name = "bfloat16" if native else "float32"
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}[name]
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    # PyTorch has this test since 2.6, under a name it does not promise; without it, float32 is always right.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())
+
+
+def describe(device: torch.device, precision: torch.dtype) -> str:
+    """For instance 'NVIDIA H100 80GB HBM3, bfloat16' or 'CPU with 2 threads, float32'."""
+    cpu = f"CPU with {torch.get_num_threads()} threads"
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
+    return f"{where}, {str(precision).removeprefix('torch.')}"

@@ -1,0 +1,5 @@
+"""What a user can mend."""
+
+
+class UserError(Exception):
+    """One sentence that says what is wrong, where, and what to do; it is shown without a traceback."""

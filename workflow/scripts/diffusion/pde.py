@@ -1,0 +1,196 @@
+"""Section 7: the diffusion PDE (20)-(22) on an interval, continuously rescaled to keep the norm of its gradient.
+
+    (20)  u_t = Lap u + mu(t) u  on (0, L),  u_x = 0 at both ends,  u(x, 0) = u_0(x) of zero mean
+    (21)  integral of |u_x|^2 dx = C  for all t >= 0, with C set by u_0
+
+Grids are cell-centred: N cells of width h = L / N, values at x_i = (i + 1/2) h.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dct, idct
+from scipy.linalg.lapack import zgttrf, zgttrs
+
+Array = NDArray[np.float64]
+
+
+def eigenvalue(k: int | Array, L: float) -> float | Array:
+    """lambda_k = (k pi / L)^2 of -Lap phi_k = lambda_k phi_k with no flux at the ends of (0, L), k = 0, 1, ..."""
+    return (k * np.pi / L) ** 2
+
+
+def eigenfunction(k: int, x: Array, L: float) -> Array:
+    """phi_k(x) = sqrt(2 / L) cos(k pi x / L), k >= 1, and phi_0 = sqrt(1 / L): orthonormal on (0, L)."""
+    return np.sqrt((2 if k else 1) / L) * np.cos(k * np.pi * x / L)
+
+
+def steady_state(k: int, x: Array, L: float, C: float) -> Array:
+    """u_k = sqrt(C / lambda_k) phi_k, k >= 1: the steady states of section 7, up to their sign."""
+    if k < 1:
+        raise ValueError(f"there is no steady state for k = {k}: phi_0 is constant, and its gradient has no norm")
+    return np.sqrt(C / eigenvalue(k, L)) * eigenfunction(k, x, L)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """N cells on (0, L), second-order differences, no flux through the ends."""
+
+    L: float
+    N: int
+
+    @property
+    def h(self) -> float:
+        """The width of a cell."""
+        return self.L / self.N
+
+    @cached_property
+    def x(self) -> Array:
+        """Centres of the cells, (N,)."""
+        return (np.arange(self.N) + 0.5) * self.h
+
+    @cached_property
+    def eigenvalues(self) -> Array:
+        """The eigenvalues 4/h^2 sin^2(k pi h / (2 L)) of -Lap_h for k = 0..N-1; its eigenvectors are the phi_k at x."""
+        return 4 / self.h**2 * np.sin(np.arange(self.N) * np.pi / (2 * self.N)) ** 2
+
+    def laplacian(self, u: Array) -> Array:
+        """Lap_h u: second differences, the value beyond an end being that inside it."""
+        padded = np.pad(u, 1, mode="edge")
+        return (padded[2:] - 2 * u + padded[:-2]) / self.h**2
+
+    def integral(self, u: Array) -> float:
+        """The midpoint rule."""
+        return float(np.sum(u)) * self.h
+
+    def gradient_norm(self, u: Array) -> float:
+        """The integral of |u_x|^2 in (21), by differences at the cells' interfaces; equals -integral of u Lap_h u."""
+        return float(np.sum(np.diff(u) ** 2)) / self.h
+
+    def amplitudes(self, u: Array) -> Array:
+        """The integrals of u phi_k for k = 0..N-1, by a DCT-II over the last axis."""
+        return dct(u, type=2, norm="ortho", axis=-1) * np.sqrt(self.h)
+
+    def from_amplitudes(self, a: Array) -> Array:
+        """The inverse of `amplitudes`."""
+        return idct(a, type=2, norm="ortho", axis=-1) / np.sqrt(self.h)
+
+
+def multiplier(u: Array, grid: Grid) -> float:
+    """mu(t) = integral of (Lap u)^2 dx / C of (22), with C the current value of (21)."""
+    return grid.integral(grid.laplacian(u) ** 2) / grid.gradient_norm(u)
+
+
+class Stepper:
+    """One step of size dt of (20)-(21), in O(N) work: a heat step, then the rescaling that (21) asks for.
+
+    u solves (20)-(21) exactly if it is v / |v_x| times sqrt(C), with v_t = Lap v; mu(t) is the rate of the rescaling.
+    So a step takes the heat equation forward by 1 / (1 + s + s^2 / 2) in place of exp(-s), s = -dt Lap_h, and
+    rescales. This approximation is second order, positive, and decreases in s: no mode grows at any dt, and a lower
+    mode never decays faster than a higher one, which is what decides where the rescaled solution goes. With
+    a = (1 + i) / 2 it equals 2 Im(a / (1 + a s)): one complex tridiagonal solve.
+
+    The two projections are needed: (22) as written lets an error of the norm grow as exp(2 integral of mu dt), and one
+    of the mean as exp(integral of mu dt).
+    """
+
+    A = (1 + 1j) / 2
+
+    def __init__(self, grid: Grid, dt: float, C: float) -> None:
+        if not (dt > 0 and C > 0):
+            raise ValueError(f"the step dt = {dt} and the gradient norm C = {C} must be positive")
+        self.grid, self.C = grid, C
+        r = self.A * dt / grid.h**2
+        diagonal = np.full(grid.N, 1 + 2 * r)
+        diagonal[[0, -1]] = 1 + r
+        off_diagonal = np.full(grid.N - 1, -r)
+        *self.factors, info = zgttrf(off_diagonal, diagonal, off_diagonal)
+        if info:
+            raise FloatingPointError(f"the tridiagonal factorisation failed at row {info}")
+
+    def __call__(self, u: Array) -> Array:
+        w, _ = zgttrs(*self.factors, u)
+        v = 2 * (self.A * w).imag
+        v -= v.mean()
+        return v * np.sqrt(self.C / self.grid.gradient_norm(v))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """u at the times t: t (m,), u (m, N), mu (m,), and how well (21) and the zero mean were kept over *all* steps."""
+
+    t: Array
+    u: Array
+    mu: Array
+    C: float
+    norm_drift: float
+    """max over steps of |integral of |u_x|^2 - C| / C."""
+    mean_drift: float
+    """max over steps of |mean of u| / max |u|."""
+
+
+def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1) -> Solution:
+    """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept at every `save_every`-th step.
+
+    The mean of u_0 is removed. Raises ValueError if nothing is left: a constant has no gradient to keep.
+    """
+    u = np.asarray(u_0, dtype=np.float64) - np.mean(u_0)
+    C = grid.gradient_norm(u)
+    if not C > 0:
+        raise ValueError("u_0 is constant: (21) needs an initial condition whose gradient has a positive norm")
+    step = Stepper(grid, dt, C)
+    times, states, rates = [0.0], [u], [multiplier(u, grid)]
+    norm_drift = mean_drift = 0.0
+    for n in range(1, steps + 1):
+        u = step(u)
+        norm_drift = max(norm_drift, abs(grid.gradient_norm(u) - C) / C)
+        mean_drift = max(mean_drift, abs(float(u.mean())) / float(np.abs(u).max()))
+        if n % save_every == 0:
+            times.append(n * dt)
+            states.append(u)
+            rates.append(multiplier(u, grid))
+    return Solution(np.array(times), np.array(states), np.array(rates), C, norm_drift, mean_drift)
+
+
+def exact_solution(amplitudes: Array, x: Array, t: float, L: float) -> Array:
+    """u(x, t) exactly, for u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k.
+
+    u = sqrt(C) v / |v_x| with v the heat equation's solution; exponents are taken relative to the slowest mode present,
+    so that nothing underflows.
+    """
+    k = np.arange(1, len(amplitudes) + 1)
+    rate = eigenvalue(k, L)
+    C = np.sum(rate * amplitudes**2)
+    v = amplitudes * np.exp(-(rate - rate[amplitudes != 0].min()) * t)
+    a = v * np.sqrt(C / np.sum(rate * v**2))
+    return sum(a_k * eigenfunction(int(n), x, L) for n, a_k in zip(k, a, strict=True))
+
+
+def exact_semidiscrete(u_0: Array, grid: Grid, t: float) -> Array:
+    """The exact solution of (20)-(22) discretised in space alone, from u_0, (N,), by a DCT-II."""
+    a, rate = grid.amplitudes(u_0), grid.eigenvalues
+    C = np.sum(rate * a**2)
+    v = a * np.exp(-(rate - rate[1]) * t)
+    v[0] = 0
+    return grid.from_amplitudes(v * np.sqrt(C / np.sum(rate * v**2)))
+
+
+def l2_error(u: Array, reference: Array, grid: Grid) -> float:
+    """The norm of u - reference in L2(0, L), relative to that of the reference."""
+    return float(np.sqrt(grid.integral((u - reference) ** 2) / grid.integral(reference**2)))
+
+
+def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: float = 1e-6) -> float:
+    """The rate at which a perturbation along phi_j of the steady state u_k grows, measured on a run of `solve`.
+
+    (23) says lambda_k - lambda_j. The run lasts until theory has it grow or decay tenfold; the rate is the slope of
+    log |amplitude_j| by least squares.
+    """
+    u_0 = steady_state(k, grid.x, grid.L, C) + size * eigenfunction(j, grid.x, grid.L)
+    duration = np.log(10) / abs(grid.eigenvalues[k] - grid.eigenvalues[j])
+    steps = max(10, round(duration / dt))
+    solution = solve(u_0, grid, duration / steps, steps)
+    amplitude = np.abs(grid.amplitudes(solution.u)[:, j])
+    return float(np.polyfit(solution.t, np.log(amplitude), 1)[0])

@@ -1,0 +1,8 @@
+"""The one progress bar: rate and time left, on a terminal only; the log gets lines instead."""
+
+from tqdm import tqdm
+
+
+def progress_bar(total: int, unit: str, initial: int = 0) -> tqdm:
+    """A bar that counts `unit`s up to `total`, to be used as a context."""
+    return tqdm(total=total, initial=initial, unit=unit, unit_scale=True, dynamic_ncols=True, disable=None)

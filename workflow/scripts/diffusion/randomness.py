@@ -1,0 +1,20 @@
+"""Random numbers that are addressed, not consumed.
+
+A draw depends on its address alone (the experiment's seed, the name of a stream, a step or an index), never on
+what was drawn before it. So results do not depend on batch sizes, on how samples are split over jobs, or on
+an interruption. All draws are made on the CPU, so that they are the same whatever device computes.
+"""
+
+import zlib
+
+import numpy as np
+import torch
+
+
+def generator(seed: int, stream: str, *address: int) -> torch.Generator:
+    """A generator for one address, for instance `generator(seed, "sample", 17)`.
+
+    Numpy's SeedSequence mixes the address into 64 bits, so that neighbouring addresses give independent streams.
+    """
+    words = np.random.SeedSequence([seed, zlib.crc32(stream.encode()), *address]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0]))

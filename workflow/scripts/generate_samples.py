@@ -1,0 +1,13 @@
+import numpy as np
+
+from job import job
+from network import sampler
+
+params = snakemake.params
+
+with job(snakemake):
+    shard, shards = map(int, snakemake.wildcards.scatteritem.split("-of-"))
+    index = range(params.total * (shard - 1) // shards, params.total * shard // shards)
+    generate = sampler(snakemake, params.image_size)
+    samples = generate("sample", index, batch_size=params.batch_size)[:, 0]
+    np.savez(snakemake.output.samples, index=np.array(index), images=samples.numpy())

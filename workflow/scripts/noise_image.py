@@ -1,0 +1,30 @@
+import numpy as np
+import torch
+
+from diffusion.data import Digits
+from diffusion.errors import UserError
+from diffusion.forward import VarianceSchedule, forward_process
+from diffusion.randomness import generator
+from diffusion.training import rescale
+from job import job
+
+params = snakemake.params
+
+with job(snakemake):
+    images = Digits.load(snakemake.input.images).train_images
+    if params.image >= len(images):
+        raise UserError(f"figures.image is {params.image}, but there are {len(images)} training images: use 0 or more")
+    x_0 = rescale(images[params.image : params.image + 1])
+    schedule = VarianceSchedule.linear(params.schedule["T"], params.schedule["beta_1"], params.schedule["beta_T"])
+
+    def eps(t: int) -> torch.Tensor:
+        return torch.randn(x_0.shape, generator=generator(params.seed, "forward", t))
+
+    chain = {t: x[0, 0].numpy() for t, x in forward_process(x_0, schedule, eps)}
+    np.savez(
+        snakemake.output.data,
+        t=np.array(params.times),
+        images=np.stack([chain[t] for t in params.times]),
+        x_0=chain[0],
+        x_T=chain[schedule.T],
+    )

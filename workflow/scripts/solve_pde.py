@@ -1,0 +1,28 @@
+import json
+from pathlib import Path
+
+import numpy as np
+
+from diffusion.pde import Grid, eigenfunction, solve
+from job import job
+
+pde = snakemake.params.pde
+
+with job(snakemake):
+    grid = Grid(pde["length"], pde["cells"])
+    u_0 = sum(a * eigenfunction(k, grid.x, grid.L) for k, a in enumerate(pde["amplitudes"], start=1))
+    steps = round(pde["t_end"] / pde["dt"])
+    solution = solve(u_0, grid, pde["dt"], steps, save_every=max(1, steps // 1000))
+    np.savez(
+        snakemake.output.solution,
+        x=grid.x,
+        t=solution.t,
+        u=solution.u,
+        mu=solution.mu,
+        C=solution.C,
+        amplitudes=grid.amplitudes(solution.u)[:, : len(pde["amplitudes"]) + 1],
+        eigenvalues=grid.eigenvalues[: len(pde["amplitudes"]) + 1],
+        profile_times=snakemake.params.profile_times,
+    )
+    invariants = {"C": solution.C, "norm_drift": solution.norm_drift, "mean_drift": solution.mean_drift, "steps": steps}
+    Path(snakemake.output.invariants).write_text(json.dumps(invariants, indent=2) + "\n", encoding="utf-8")
