@@ -83,6 +83,8 @@ EDITS = [
     ("workflow/scripts/diffusion/backward.py", SAMPLING),
     ("workflow/scripts/diffusion/unet.py", TRAINING),
     ("workflow/scripts/diffusion/classifier.py", {"train_classifier", "categorise_samples", "figure_4"}),
+    ("workflow/scripts/diffusion/training.py", TRAINING),
+    ("workflow/scripts/diffusion/files.py", TRAINING),
     ("workflow/scripts/verify_pde.py", {"verify_pde"}),
     ("workflow/scripts/network.py", SAMPLING),
 ]
@@ -108,6 +110,9 @@ SETTINGS = [
     ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7"}),
     ("figures: {training_images: 20}", {"choose_training_images", "figure_1"}),
     ("compute: {threads: 1}", set()),
+    ("ddpm: {save_minutes: 3}", set()),
+    ("samples: {batch_size: 7}", set()),
+    ("data: {mirrors: [/elsewhere]}", set()),
 ]
 
 

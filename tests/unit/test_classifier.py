@@ -9,7 +9,7 @@ from diffusion.classifier import ClassifierSettings, deform, probabilities, trai
 from diffusion.data import read_embedded_digits
 from diffusion.device import choose_device, choose_precision
 from diffusion.errors import UserError
-from diffusion.training import rescale
+from diffusion.images import rescale
 
 CPU = torch.device("cpu")
 SETTINGS = ClassifierSettings(seed=0, epochs=12, batch_size=64, learning_rate=4e-3)

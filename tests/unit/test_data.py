@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from diffusion import data
-from diffusion.data import ARCHIVES, Digits, download_mnist, read_embedded_digits, read_mnist
+from diffusion.data import ARCHIVES, download_mnist, read_embedded_digits, read_mnist
 from diffusion.errors import UserError
+from diffusion.images import Digits
 
 
 @pytest.fixture(autouse=True)

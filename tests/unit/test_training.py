@@ -9,7 +9,8 @@ from torch import nn
 from diffusion.errors import UserError
 from diffusion.files import StateFolder
 from diffusion.forward import VarianceSchedule
-from diffusion.training import Interrupted, TrainingSettings, draw, loss, minibatch, rescale, train
+from diffusion.images import rescale
+from diffusion.training import Interrupted, TrainingSettings, draw, loss, minibatch, train
 from diffusion.unet import UNet
 
 CPU = torch.device("cpu")

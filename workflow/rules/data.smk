@@ -15,8 +15,6 @@ rule download_mnist:
         "<benchmarks>/download_mnist.tsv"
     conda:
         "../../envs/learn.yaml"
-    params:
-        mirrors=config["data"]["mirrors"],
     message:
         "Fetch the four MNIST archives and check them"
     script:

@@ -34,7 +34,6 @@ rule train_ddpm:
             "cosine_decay",
             "averaging",
         ),
-        save_minutes=config["ddpm"]["save_minutes"],
         compute=COMPUTE,
         seed=config["seed"],
     message:

@@ -22,7 +22,6 @@ rule generate_samples:
         schedule=SCHEDULE,
         image_size=config["data"]["image_size"],
         total=config["samples"]["count"],
-        batch_size=config["samples"]["batch_size"],
         compute=COMPUTE,
         seed=config["seed"],
     message:

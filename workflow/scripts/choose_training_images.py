@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from diffusion.data import Digits
+from diffusion.images import Digits
 from diffusion.randomness import generator
 from job import job
 

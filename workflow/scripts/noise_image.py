@@ -1,11 +1,10 @@
 import numpy as np
 import torch
 
-from diffusion.data import Digits
 from diffusion.errors import UserError
 from diffusion.forward import VarianceSchedule, forward_process
+from diffusion.images import Digits, rescale
 from diffusion.randomness import generator
-from diffusion.training import rescale
 from job import job
 
 params = snakemake.params

@@ -9,9 +9,8 @@ from safetensors.torch import save_file
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from diffusion.classifier import CLASSES, ClassifierSettings, probabilities, train_classifier
-from diffusion.data import Digits
 from diffusion.device import choose_device
-from diffusion.training import rescale
+from diffusion.images import Digits, rescale
 from job import job
 
 params, output = snakemake.params, snakemake.output

@@ -8,10 +8,10 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from diffusion.data import Digits
 from diffusion.device import choose_device, choose_precision, describe
 from diffusion.files import StateFolder, fingerprint
 from diffusion.forward import VarianceSchedule
+from diffusion.images import Digits
 from diffusion.training import TrainingSettings, train
 from diffusion.unet import UNet
 from job import job
@@ -42,10 +42,10 @@ with job(snakemake):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())
 
+    # How often a state is saved changes no result, so it is no param: changing it is no reason to train again.
+    save_seconds = 60 * snakemake.config["ddpm"]["save_minutes"]
     schedule = VarianceSchedule.linear(params.schedule["T"], params.schedule["beta_1"], params.schedule["beta_T"])
-    training = train(
-        model, images, schedule, settings, device, precision, states, 60 * params.save_minutes, asked_to_stop.is_set
-    )
+    training = train(model, images, schedule, settings, device, precision, states, save_seconds, asked_to_stop.is_set)
 
     history = pd.DataFrame(training.history)
     summary = {

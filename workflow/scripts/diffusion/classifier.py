@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffusion.errors import UserError
+from diffusion.images import rescale
 from diffusion.progress import progress_bar
 from diffusion.randomness import generator
-from diffusion.training import rescale
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +18,12 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from diffusion.errors import UserError
+from diffusion.images import Digits
 
 logger = logging.getLogger(__name__)
 
 ARCHIVES = tuple(name for name, _ in datasets.MNIST.resources)
 SECONDS_WITHOUT_ANSWER = 20
-
-
-@dataclass(frozen=True)
-class Digits:
-    """Grey values 0..255 as uint8, images (n, 1, size, size) and labels (n,), apart for training and testing."""
-
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
-
-    def save(self, file: Path | str) -> None:
-        np.savez(file, **{name: value.numpy() for name, value in vars(self).items()})
-
-    @classmethod
-    def load(cls, file: Path | str) -> "Digits":
-        with np.load(file) as arrays:
-            return cls(**{name: torch.from_numpy(arrays[name]) for name in arrays.files})
 
 
 def _mnist_from(mirror: str, folder: Path, train: bool = True) -> datasets.MNIST:

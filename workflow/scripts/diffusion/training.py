@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from diffusion.errors import UserError
 from diffusion.files import StateFolder
 from diffusion.forward import VarianceSchedule, forward_leap
+from diffusion.images import rescale
 from diffusion.progress import progress_bar
 from diffusion.randomness import generator
 
@@ -148,11 +149,6 @@ def loss(model: nn.Module, x_0: Tensor, t: Tensor, eps: Tensor, schedule: Varian
     The mean over pixels and images in place of the sum: Adam's steps do not depend on the loss's scale.
     """
     return F.mse_loss(model(forward_leap(x_0, t, eps, schedule), t).float(), eps)
-
-
-def rescale(images: Tensor) -> Tensor:
-    """Grey values 0..255 (uint8) as the network sees them, in [-1, 1]."""
-    return images.float() / 127.5 - 1
 
 
 def train(
