@@ -41,3 +41,10 @@ rule prepare_images:
         "Bring the images of '{params.source}' to {params.image_size}x{params.image_size} pixels"
     script:
         "../scripts/prepare_images.py"
+
+
+rule fetch:
+    input:
+        ARCHIVES if config["data"]["source"] == "mnist" else [],
+    message:
+        "Fetch all that needs a network"

@@ -28,6 +28,7 @@ def job(snakemake) -> Iterator[None]:
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[terminal, log], force=True
     )
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every table of every font
     try:
         yield
