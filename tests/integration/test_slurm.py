@@ -84,6 +84,7 @@ class Slurm:
             if "idle" in self.client("sinfo", "-h", "-o", "%t"):
                 return
             time.sleep(0.2)
+        self.stop()
         raise RuntimeError((folder / "slurmctld.log").read_text()[-2000:] + (folder / "slurmd.log").read_text()[-2000:])
 
     def client(self, *command: str) -> str:

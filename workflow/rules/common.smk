@@ -55,6 +55,10 @@ def settings_errors(settings: dict) -> list[str]:
         sentences.append(f"pde.profile_times has {beyond}, beyond pde.t_end = {settings['pde']['t_end']}")
     if settings["pde"]["amplitudes"][-1] == 0:
         sentences.append("pde.amplitudes ends in 0: leave the last modes out, or give them an amplitude")
+    if settings["ddpm"]["batch_size"] % settings["ddpm"]["gpus"]:
+        sentences.append(
+            f"ddpm.gpus is {settings['ddpm']['gpus']}, which does not divide ddpm.batch_size: use a divisor"
+        )
     if settings["samples"]["shards"] > settings["samples"]["count"]:
         sentences.append("samples.shards exceeds samples.count: use at most one shard a sample")
     return sentences

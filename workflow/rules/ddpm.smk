@@ -19,7 +19,7 @@ rule train_ddpm:
         "../../envs/learn.yaml"
     threads: config["compute"]["threads"]
     resources:
-        gpu=1,
+        gpu=config["ddpm"]["gpus"],
     params:
         network=NETWORK,
         schedule=SCHEDULE,

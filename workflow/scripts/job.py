@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,15 @@ def job(snakemake) -> Iterator[None]:
     """
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-    log = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+    # Of several processes that share a job, the first one alone begins the log anew and tells its progress.
+    first = os.environ.get("RANK", "0") == "0"
+    log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[terminal, log], force=True
+        level=logging.INFO if first else logging.WARNING,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[terminal, log],
+        force=True,
     )
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence

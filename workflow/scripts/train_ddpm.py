@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from diffusion import parallel
 from diffusion.device import choose_device, choose_precision, describe
 from diffusion.files import StateFolder, fingerprint
 from diffusion.forward import VarianceSchedule
@@ -17,10 +18,13 @@ from diffusion.unet import UNet
 from job import job
 
 params, output = snakemake.params, snakemake.output
+# How many processes share the work changes the result by no more than rounding, so it is no param.
+processes = snakemake.config["ddpm"]["gpus"]
+parallel.launch(processes)
 
 with job(snakemake):
-    torch.set_num_threads(snakemake.threads)
-    device = choose_device(params.compute["device"])
+    torch.set_num_threads(max(1, snakemake.threads // processes))
+    device = parallel.join(choose_device(params.compute["device"]))
     precision = choose_precision(params.compute["precision"], device)
     logging.info("training on %s", describe(device, precision))
 
@@ -47,6 +51,11 @@ with job(snakemake):
     schedule = VarianceSchedule.linear(params.schedule["T"], params.schedule["beta_1"], params.schedule["beta_T"])
     training = train(model, images, schedule, settings, device, precision, states, save_seconds, asked_to_stop.is_set)
 
+    first = parallel.rank() == 0
+    parallel.leave()
+    if not first:
+        raise SystemExit(0)  # the first process writes the results
+
     history = pd.DataFrame(training.history)
     summary = {
         "parameters": parameters,
@@ -57,6 +66,7 @@ with job(snakemake):
         "image_visits": settings.steps * settings.batch_size,
         "seconds": training.seconds,
         "last_loss": history["loss"].iloc[-1],
+        "processes": processes,
         "device": describe(device, precision),
         "torch": torch.__version__,
     }

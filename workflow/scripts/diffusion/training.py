@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diffusion import parallel
 from diffusion.errors import UserError
 from diffusion.files import StateFolder
 from diffusion.forward import VarianceSchedule, forward_leap
@@ -20,6 +21,9 @@ from diffusion.progress import progress_bar
 from diffusion.randomness import generator
 
 logger = logging.getLogger(__name__)
+
+STEPS_BETWEEN_VOTES = 10
+"""Several processes agree so often on whether to save or to stop: each vote makes a GPU wait."""
 
 
 @dataclass(frozen=True)
@@ -166,31 +170,40 @@ def train(
 
     With `states` it saves its state every `save_seconds` seconds and goes on from the newest one; a training that was
     stopped and goes on ends with bitwise the weights of one that was not (same device, same thread count). Where
-    `stop()` becomes true it saves and raises Interrupted.
+    `stop()` becomes true it saves and raises Interrupted. Started in several processes (see `parallel`), each computes
+    its share of every minibatch: same minibatches, same noise, and the same weights to rounding.
     """
     model.to(device)
     images, schedule = images.to(device), schedule.to(device)
     training = Training.start(model, settings, device)
     if states:
-        states.remove_others()
+        if parallel.rank() == 0:
+            states.remove_others()
         if training.restore(states):
             logger.info("going on after step %d of %d", training.step, settings.steps)
+    network = parallel.shared(model)
     started = time.monotonic() - training.seconds
     saved = time.monotonic()
     row_started = training.seconds
     images_before = training.step * settings.batch_size
-    with progress_bar(settings.steps * settings.batch_size, "image", images_before) as bar:
+    total = settings.steps * settings.batch_size
+    with progress_bar(total, "image", images_before, hidden=parallel.rank() > 0) as bar:
         while training.step < settings.steps:
-            _gradient_step(training, images, schedule, settings, precision)
+            _gradient_step(training, network, images, schedule, settings, precision)
             training.seconds = time.monotonic() - started
             bar.update(settings.batch_size)
-            if training.step % settings.history_steps == 0 or training.step == settings.steps:
+            finished = training.step == settings.steps
+            if training.step % settings.history_steps == 0 or finished:
                 _add_row(training, settings, training.seconds - row_started)
                 row_started = training.seconds
                 bar.set_postfix(loss=f"{training.history[-1]['loss']:.4f}")
-            asked = stop()
-            if states and (asked or time.monotonic() - saved > save_seconds or training.step == settings.steps):
-                training.save(states)
+            if parallel.workers() > 1 and training.step % STEPS_BETWEEN_VOTES and not finished:
+                continue
+            asked, due = parallel.any_of(stop(), time.monotonic() - saved > save_seconds, device=device)
+            if states and (asked or due or finished):
+                parallel.average(training.loss_sum)
+                if parallel.rank() == 0:
+                    training.save(states)
                 saved = time.monotonic()
             if asked:
                 raise Interrupted(
@@ -201,16 +214,22 @@ def train(
 
 
 def _gradient_step(
-    training: Training, images: Tensor, schedule: VarianceSchedule, settings: TrainingSettings, precision: torch.dtype
+    training: Training,
+    network: nn.Module,
+    images: Tensor,
+    schedule: VarianceSchedule,
+    settings: TrainingSettings,
+    precision: torch.dtype,
 ) -> None:
-    device = images.device
-    step, n = training.step, settings.batch_size
-    x_0 = rescale(images[minibatch(settings.seed, step, n, len(images)).to(device)])
-    t, eps = (value.to(device) for value in draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:])))
+    device, step, n = images.device, training.step, settings.batch_size
+    mine = parallel.share(n)
+    indices = minibatch(settings.seed, step, n, len(images))[mine]
+    t, eps = (value[mine].to(device) for value in draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:])))
+    x_0 = rescale(images[indices.to(device)])
     training.optimiser.param_groups[0]["lr"] = settings.rate(step)
     training.optimiser.zero_grad(set_to_none=True)
     with mixed_precision(device, precision):
-        value = loss(training.model, x_0, t, eps, schedule)
+        value = loss(network, x_0, t, eps, schedule)
     value.backward()
     training.optimiser.step()
     if training.average:
@@ -227,6 +246,7 @@ def mixed_precision(device: torch.device, precision: torch.dtype) -> AbstractCon
 
 def _add_row(training: Training, settings: TrainingSettings, seconds: float) -> None:
     steps = (training.step - 1) % settings.history_steps + 1
+    parallel.average(training.loss_sum)
     mean = training.loss_sum.item() / steps
     training.loss_sum.zero_()
     if not math.isfinite(mean):
