@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import time
 
 import numpy as np
@@ -139,6 +140,20 @@ def test_mnist_through_the_mirror_setting(tiny, mnist):
         assert images["train_images"].shape == (60000, 1, 32, 32)
 
 
+def test_after_fetch_nothing_needs_a_network(tiny, mnist):
+    """All figures from MNIST, in a network name space that has no way out, once `fetch` has run."""
+    cut = ("unshare", "-n")
+    if subprocess.run([*cut, "true"], capture_output=True).returncode:
+        pytest.skip("the network cannot be cut here: unshare -n is not allowed")
+    (tiny / "mnist.yaml").write_text("data: {source: mnist}")
+    (tiny / "mirror.yaml").write_text(f"data: {{mirrors: ['{mnist}']}}")
+    done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "mirror.yaml", "--", "fetch")
+    assert done.returncode == 0, done.output
+    done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", prefix=cut)
+    assert done.returncode == 0, done.output
+    assert all((tiny / f"results/tiny/figures/fig{n}.pdf").is_file() for n in range(1, 8))
+
+
 def fails_with(done, sentence: str) -> None:
     assert done.returncode != 0
     assert re.search(sentence, done.output), done.output
@@ -166,8 +181,6 @@ def test_cuda_where_there_is_none(tiny):
 @pytest.fixture
 def mounted(tiny):
     """Mounts a small file system on results/; a skip where that is not allowed."""
-    import subprocess
-
     results = tiny / "results"
     results.mkdir()
 
@@ -181,8 +194,6 @@ def mounted(tiny):
 
 
 def test_a_full_disk_is_said_and_after_room_is_made_the_run_goes_on(tiny, mounted):
-    import subprocess
-
     mounted("-o", "size=64k")
     target = "results/tiny/data/images.npz"
     fails_with(
