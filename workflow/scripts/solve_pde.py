@@ -3,14 +3,14 @@ from pathlib import Path
 
 import numpy as np
 
-from diffusion.pde import Grid, eigenfunction, solve
+from diffusion.pde import Grid, combination, solve
 from job import job
 
 pde = snakemake.params.pde
 
 with job(snakemake):
     grid = Grid(pde["length"], pde["cells"])
-    u_0 = sum(a * eigenfunction(k, grid.x, grid.L) for k, a in enumerate(pde["amplitudes"], start=1))
+    u_0 = combination(pde["amplitudes"], grid.x, grid.L)
     steps = round(pde["t_end"] / pde["dt"])
     solution = solve(u_0, grid, pde["dt"], steps, save_every=max(1, steps // 1000))
     np.savez(

@@ -27,6 +27,11 @@ def eigenfunction(k: int, x: Array, L: float) -> Array:
     return np.sqrt((2 if k else 1) / L) * np.cos(k * np.pi * x / L)
 
 
+def combination(amplitudes: Array, x: Array, L: float) -> Array:
+    """The sum over k = 1..K of amplitudes[k - 1] phi_k(x)."""
+    return sum(a * eigenfunction(k, x, L) for k, a in enumerate(amplitudes, start=1))
+
+
 def steady_state(k: int, x: Array, L: float, C: float) -> Array:
     """u_k = sqrt(C / lambda_k) phi_k, k >= 1: the steady states of section 7, up to their sign."""
     if k < 1:
@@ -160,12 +165,10 @@ def exact_solution(amplitudes: Array, x: Array, t: float, L: float) -> Array:
     u = sqrt(C) v / |v_x| with v the heat equation's solution; exponents are taken relative to the slowest mode present,
     so that nothing underflows.
     """
-    k = np.arange(1, len(amplitudes) + 1)
-    rate = eigenvalue(k, L)
+    rate = eigenvalue(np.arange(1, len(amplitudes) + 1), L)
     C = np.sum(rate * amplitudes**2)
     v = amplitudes * np.exp(-(rate - rate[amplitudes != 0].min()) * t)
-    a = v * np.sqrt(C / np.sum(rate * v**2))
-    return sum(a_k * eigenfunction(int(n), x, L) for n, a_k in zip(k, a, strict=True))
+    return combination(v * np.sqrt(C / np.sum(rate * v**2)), x, L)
 
 
 def exact_semidiscrete(u_0: Array, grid: Grid, t: float) -> Array:

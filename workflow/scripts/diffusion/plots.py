@@ -78,29 +78,24 @@ def training_images(data: dict) -> Figure:
 
 def forward_process(data: dict) -> Figure:
     """Figure 2: one image at the steps `t`, `images` (m, h, w)."""
-    t, images = data["t"], data["images"]
-    columns = min(4, len(t)) if len(t) > 5 else len(t)
-    rows = -(-len(t) // columns)
-    figure = new_figure((WIDTH / columns + 0.22) * rows)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for ax, step, image in zip(axes.flat, t, images, strict=False):
-        show(ax, image, f"$t = {step}$")
-    return figure
+    return _panels(data["t"], data["images"], columns=4)
 
 
 def backward_process(data: dict) -> Figure:
     """Figure 3: nine images in a panel for each step `t`, `images` (m, 9, h, w)."""
-    t, images = data["t"], data["images"]
-    columns = min(3, len(t))
+    return _panels(data["t"], [tiled(nine, 3) for nine in data["images"]], columns=3)
+
+
+def _panels(t: np.ndarray, images: list[np.ndarray], columns: int) -> Figure:
+    """An image for each step t, in rows of at most `columns`."""
+    columns = min(columns, len(t))
     rows = -(-len(t) // columns)
     figure = new_figure((WIDTH / columns + 0.22) * rows)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for ax in axes.flat:
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax in panels:
         ax.set_axis_off()
-    for ax, step, nine in zip(axes.flat, t, images, strict=False):
-        show(ax, tiled(nine, 3), f"$t = {step}$")
+    for ax, step, image in zip(panels, t, images, strict=False):
+        show(ax, image, f"$t = {step}$")
     return figure
 
 
