@@ -161,3 +161,12 @@ def test_a_job_that_slurm_ends_is_tried_again_and_training_goes_on(slurm, tiny_h
     assert done.returncode == 0, done.output
     assert re.search(r"going on after step \d+ of 179", log.read_text())
     assert len(list(states.iterdir())) == 1
+
+
+def test_the_generic_profile_once(slurm, tiny_here):
+    target = "results/tiny/figures/fig2.pdf"
+    profile = ("--workflow-profile", "profiles/generic", "--latency-wait", "5")
+    done = tiny_here.snakemake("--configfile", "tiny.yaml", *profile, "--", target, **slurm.environment)
+    assert done.returncode == 0, done.output
+    assert (tiny_here / target).is_file()
+    assert len(re.findall(r"JobName=(?:prepare_images|noise_image|figure_2) ", slurm.jobs())) == 3
