@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 WIDTH = 6.3  # inches: the text width of an A4 page
 
@@ -210,9 +211,13 @@ def learning_curve(data: pd.DataFrame) -> Figure:
     """The loss of Algorithm 1 against the images seen."""
     figure = new_figure(2.6, width=4.2)
     ax = figure.subplots()
-    ax.loglog(data["images"], data["loss"], color="0.65", linewidth=0.8, label="mean of some steps")
-    smooth = data["loss"].ewm(halflife=max(1, len(data) / 50)).mean()
-    ax.loglog(data["images"], smooth, color="black", label="smoothed")
+    ax.loglog(data["images"], data["loss"], color="0.65", linewidth=0.8, label="mean over a row of the history")
+    bins = (12 * np.log10(data["images"])).round()
+    smooth = data.groupby(bins)[["images", "loss"]].mean()
+    ax.loglog(smooth["images"], smooth["loss"], color="black", label="mean over a twelfth of a decade")
     ax.set(xlabel="images seen in training", ylabel=r"loss: mean of $(\varepsilon - \varepsilon_\theta)^2$")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.legend(frameon=False)
     return figure
