@@ -171,17 +171,6 @@ class UNet(nn.Module):
         self.norm_out = GroupNorm(GROUPS, 2 * c)
         self.swish_out = nn.SiLU()
         self.conv_out = nn.Conv2d(2 * c, 1, 3, padding=1)
-        self._start_at_zero()
-
-    def _start_at_zero(self) -> None:
-        """The last map of every residual branch, of every attention and of the network starts at zero, as in the
-        paper's reference [15]: the network begins as its shortcuts, and learns faster. All else is PyTorch's.
-        """
-        for module in self.modules():
-            last = {ResidualBlock: "conv_2", SelfAttention: "output", UNet: "conv_out"}.get(type(module))
-            if last:
-                nn.init.zeros_(getattr(module, last).weight)
-                nn.init.zeros_(getattr(module, last).bias)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         e = self.embed_t(t)
