@@ -1,6 +1,7 @@
 """Where the tests find MNIST, and how they run the workflow for real."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,12 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path) -> Checkout:
     return Checkout(tmp_path / "checkout")
+
+
+def planned(output: str) -> dict[str, int]:
+    """The jobs of a dry run by rule, without the target; empty where there is nothing to do."""
+    table = output.split("Job stats:")[-1].split("total")[0] if "Job stats:" in output else ""
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "all"}
 
 
 TINY = """

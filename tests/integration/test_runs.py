@@ -9,26 +9,21 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Checkout
+from conftest import TINY, Checkout, planned
 
 PRESET = ("--configfile", "tiny.yaml")
 
 
-def run_again(checkout: Checkout) -> set[str]:
-    """The rules that would run now."""
-    done = checkout.snakemake("-n", *PRESET)
+def run_again(checkout: Checkout, *more: str) -> set[str]:
+    """The rules that would run now, with more settings files after the preset."""
+    done = checkout.snakemake("-n", *PRESET, *more)
     assert done.returncode == 0, done.output
-    if "Nothing to be done" in done.output:
-        return set()
-    table = done.output.split("Job stats:")[-1].split("total")[0]
-    return set(re.findall(r"^(\w+) +\d+$", table, re.M)) - {"all"}
+    return set(planned(done.output))
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """One tiny run on the embedded digits, in a folder whose name has spaces and accents."""
-    from conftest import TINY
-
     checkout = Checkout(tmp_path_factory.mktemp("runs") / "thèse de Zoë (été)")
     (checkout / "tiny.yaml").write_text(TINY)
     done = checkout.snakemake(*PRESET)
@@ -121,13 +116,7 @@ SETTINGS = [
 @pytest.mark.parametrize("setting, rules", SETTINGS, ids=[setting for setting, _ in SETTINGS])
 def test_a_setting_reruns_what_depends_on_it(finished, setting, rules):
     (finished / "more.yaml").write_text(setting)
-    done = finished.snakemake("-n", "--configfile", "tiny.yaml", "more.yaml")
-    assert done.returncode == 0, done.output
-    found = set()
-    if "Nothing to be done" not in done.output:
-        table = done.output.split("Job stats:")[-1].split("total")[0]
-        found = set(re.findall(r"^(\w+) +\d+$", table, re.M)) - {"all"}
-    assert found == rules
+    assert run_again(finished, "more.yaml") == rules
 
 
 def test_mnist_through_the_mirror_setting(tiny, mnist):

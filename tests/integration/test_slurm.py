@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Checkout
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("slurmctld"), reason="Slurm is not installed (Debian: slurmctld slurmd slurm-client)"
@@ -113,21 +112,14 @@ def slurm(tmp_path_factory):
     cluster.stop()
 
 
-@pytest.fixture
-def tiny_here(tmp_path) -> Checkout:
-    checkout = Checkout(tmp_path / "checkout")
-    (checkout / "tiny.yaml").write_text(TINY)
-    return checkout
-
-
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
 
 
-def test_a_preset_end_to_end_with_three_shards_and_gpus(slurm, tiny_here):
-    done = tiny_here.snakemake("--configfile", "tiny.yaml", *PROFILE, "--latency-wait", "5", **slurm.environment)
+def test_a_preset_end_to_end_with_three_shards_and_gpus(slurm, tiny):
+    done = tiny.snakemake("--configfile", "tiny.yaml", *PROFILE, "--latency-wait", "5", **slurm.environment)
     assert done.returncode == 0, done.output
     for n in range(1, 8):
-        assert (tiny_here / f"results/tiny/figures/fig{n}.pdf").is_file()
+        assert (tiny / f"results/tiny/figures/fig{n}.pdf").is_file()
     jobs = slurm.jobs().splitlines()
     print(f"{len(jobs)} Slurm jobs")
     assert len(jobs) == 22  # three shards, and one for each other rule but the download
@@ -136,12 +128,12 @@ def test_a_preset_end_to_end_with_three_shards_and_gpus(slurm, tiny_here):
     assert len(on_gpus) == 8 and all(re.search(r"gres[:/]+gpu|gpu:1", job) for job in on_gpus)
 
 
-def test_a_job_that_slurm_ends_is_tried_again_and_training_goes_on(slurm, tiny_here):
+def test_a_job_that_slurm_ends_is_tried_again_and_training_goes_on(slurm, tiny):
     """At its first attempt the training is cancelled by Slurm, as at a time limit: SIGTERM, then the end."""
-    (tiny_here / "more.yaml").write_text("ddpm: {epochs: 1.0, save_minutes: 100}")
+    (tiny / "more.yaml").write_text("ddpm: {epochs: 1.0, save_minutes: 100}")
     target = "results/tiny/models/ddpm.json"
-    log = tiny_here / "results/tiny/logs/train_ddpm.log"
-    states = tiny_here / "results/tiny/models/ddpm_states"
+    log = tiny / "results/tiny/logs/train_ddpm.log"
+    states = tiny / "results/tiny/models/ddpm_states"
 
     before = set(re.findall(r"JobId=(\d+)", slurm.jobs()))
 
@@ -154,7 +146,7 @@ def test_a_job_that_slurm_ends_is_tried_again_and_training_goes_on(slurm, tiny_h
 
     canceller = threading.Thread(target=cancel_once)
     canceller.start()
-    done = tiny_here.snakemake(
+    done = tiny.snakemake(
         "--configfile", "tiny.yaml", "more.yaml", *PROFILE, "--latency-wait", "5", "--", target, **slurm.environment
     )
     canceller.join()
@@ -163,10 +155,10 @@ def test_a_job_that_slurm_ends_is_tried_again_and_training_goes_on(slurm, tiny_h
     assert len(list(states.iterdir())) == 1
 
 
-def test_the_generic_profile_once(slurm, tiny_here):
+def test_the_generic_profile_once(slurm, tiny):
     target = "results/tiny/figures/fig2.pdf"
     profile = ("--workflow-profile", "profiles/generic", "--latency-wait", "5")
-    done = tiny_here.snakemake("--configfile", "tiny.yaml", *profile, "--", target, **slurm.environment)
+    done = tiny.snakemake("--configfile", "tiny.yaml", *profile, "--", target, **slurm.environment)
     assert done.returncode == 0, done.output
-    assert (tiny_here / target).is_file()
+    assert (tiny / target).is_file()
     assert len(re.findall(r"JobName=(?:prepare_images|noise_image|figure_2) ", slurm.jobs())) == 3

@@ -6,19 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, planned
 
 RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
     "choose_training_images", "noise_image", "denoise_gaussians", "denoise_one_gaussian", "denoise_training_image",
     "solve_pde", "verify_pde", "learning_curve", *(f"figure_{n}" for n in range(1, 8)),
 }  # fmt: skip
-
-
-def planned(output: str) -> dict[str, int]:
-    """The jobs of a dry run by rule."""
-    table = output.split("Job stats:")[-1].split("total")[0] if "Job stats:" in output else ""
-    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "all"}
 
 
 def test_dry_run_of_config_yaml_plans_the_papers_run(checkout):
