@@ -12,7 +12,7 @@ BAD = [
     ({"ddpm": {"chanels": 64}}, "ddpm.chanels is not a setting; did you mean 'channels'?"),
     ({"sampels": {"count": 3}}, "sampels is not a setting; did you mean 'samples'?"),
     ({"ddpm": {"adam_decays": [0.9, 1.0]}}, "ddpm.adam_decays.1 is 1.0, but must be Adam's two decay rates"),
-    ({"ddpm": {"channels": 48}}, "ddpm.channels is 48, but must be the width"),
+    ({"ddpm": {"channels": 47}}, "ddpm.channels is 47, but must be the width"),
     ({"ddpm": 7}, "ddpm is 7, but it must be a block of settings"),
     ({"data": {"image_size": 30}}, "data.image_size is 30, but must be pixels along an edge; a multiple of 4"),
     ({"data": {"source": "cifar"}}, "data.source is 'cifar', but must be mnist, or digits"),

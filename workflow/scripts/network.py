@@ -3,10 +3,9 @@
 import logging
 from functools import partial
 
-import torch
 from safetensors.torch import load_file
 
-from diffusion.device import choose_device, choose_precision, describe
+from diffusion.device import choose_device, choose_precision, describe, use_threads
 from diffusion.forward import VarianceSchedule
 from diffusion.sampling import generate
 from diffusion.unet import UNet
@@ -15,7 +14,7 @@ from diffusion.unet import UNet
 def sampler(snakemake, image_size: int) -> partial:
     """`diffusion.sampling.generate` with the rule's network, schedule, seed, device and precision filled in."""
     params = snakemake.params
-    torch.set_num_threads(snakemake.threads)
+    use_threads(snakemake.threads)
     device = choose_device(params.compute["device"])
     precision = choose_precision(params.compute["precision"], device)
     logging.info("sampling on %s", describe(device, precision))

@@ -4,19 +4,18 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import torch
 from safetensors.torch import save_file
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from diffusion.classifier import CLASSES, ClassifierSettings, probabilities, train_classifier
-from diffusion.device import choose_device
+from diffusion.device import choose_device, use_threads
 from diffusion.images import Digits, rescale
 from job import job
 
 params, output = snakemake.params, snakemake.output
 
 with job(snakemake):
-    torch.set_num_threads(snakemake.threads)
+    use_threads(snakemake.threads)
     device = choose_device(params.device)
     digits = Digits.load(snakemake.input.images)
     started = time.monotonic()

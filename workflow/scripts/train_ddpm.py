@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from diffusion import parallel
-from diffusion.device import choose_device, choose_precision, describe
+from diffusion.device import choose_device, choose_precision, describe, use_threads
 from diffusion.files import StateFolder, fingerprint
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits
@@ -23,7 +23,7 @@ processes = snakemake.config["ddpm"]["gpus"]
 parallel.launch(processes)
 
 with job(snakemake):
-    torch.set_num_threads(max(1, snakemake.threads // processes))
+    use_threads(max(1, snakemake.threads // processes))
     device = parallel.join(choose_device(params.compute["device"]))
     precision = choose_precision(params.compute["precision"], device)
     logging.info("training on %s", describe(device, precision))

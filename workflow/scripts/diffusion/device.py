@@ -1,8 +1,23 @@
 """Where and in which precision the networks compute."""
 
+import ctypes
+import sys
+
 import torch
 
 from diffusion.errors import UserError
+
+
+def use_threads(threads: int) -> None:
+    """Compute on so many CPU threads, and let freed memory stay with the process: every step frees and asks for the
+    same tensors, and glibc would hand each large one back to the system and have its pages cleared anew, which costs
+    up to a third of a training step.
+    """
+    torch.set_num_threads(threads)
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from <malloc.h>
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def choose_device(name: str) -> torch.device:
