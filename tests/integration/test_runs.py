@@ -167,21 +167,6 @@ def test_cuda_where_there_is_none(tiny):
     assert not (tiny / "results/tiny/models/ddpm.json").exists()
 
 
-@pytest.fixture
-def mounted(tiny):
-    """Mounts a small file system on results/; a skip where that is not allowed."""
-    results = tiny / "results"
-    results.mkdir()
-
-    def mount(*options):
-        done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(results)], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"file systems cannot be mounted here: {done.stderr.strip()}")
-
-    yield mount
-    subprocess.run(["umount", str(results)], capture_output=True)
-
-
 def test_a_full_disk_is_said_and_after_room_is_made_the_run_goes_on(tiny, mounted):
     mounted("-o", "size=64k")
     target = "results/tiny/data/images.npz"

@@ -93,3 +93,11 @@ def test_bfloat16_stays_close_to_float32():
 def test_impossible_sizes_are_refused_in_a_sentence(arguments):
     with pytest.raises(UserError, match="use a multiple of"):
         UNet(*arguments)
+
+
+def test_network_compiles_into_one_graph():
+    """As it must on a GPU, where a break in the graph costs the speed; the tracing is the same on a CPU."""
+    network, x, t = small_network(), torch.randn(2, 1, 8, 8), torch.tensor([1, 500])
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(compiled(x, t), network(x, t))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.backward import denoising_step
+from diffusion.device import recorded
 from diffusion.forward import VarianceSchedule
 from diffusion.progress import progress_bar
 from diffusion.randomness import generator
@@ -34,9 +35,10 @@ def denoise(
     t = T..0.
     """
     x = x_T
+    steps = torch.arange(schedule.T + 1, device=x.device)
     each_step(schedule.T, x)
     for t in range(schedule.T, 0, -1):
-        eps_theta = model(x, torch.tensor([t], device=x.device))
+        eps_theta = model(x, steps[t : t + 1])
         x = denoising_step(x, eps_theta, z(t), t, schedule)
         each_step(t - 1, x)
     return x
@@ -44,10 +46,11 @@ def denoise(
 
 def noise_predictor(model: nn.Module, precision: torch.dtype) -> Callable[[Tensor, Tensor], Tensor]:
     """eps_theta as `denoise` takes it: images in float32, the network in `precision`."""
+    network = recorded(model)
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         inputs = x.to(precision, memory_format=torch.channels_last)
-        return model(inputs, t).float().contiguous()
+        return network(inputs, t).float().contiguous()
 
     return predict
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffusion import parallel
+from diffusion.device import compiled, send
 from diffusion.errors import UserError
 from diffusion.files import StateFolder
 from diffusion.forward import VarianceSchedule, forward_leap
@@ -181,7 +182,7 @@ def train(
             states.remove_others()
         if training.restore(states):
             logger.info("going on after step %d of %d", training.step, settings.steps)
-    network = parallel.shared(model)
+    network = parallel.shared(compiled(model, device))
     started = time.monotonic() - training.seconds
     saved = time.monotonic()
     row_started = training.seconds
@@ -224,8 +225,9 @@ def _gradient_step(
     device, step, n = images.device, training.step, settings.batch_size
     mine = parallel.share(n)
     indices = minibatch(settings.seed, step, n, len(images))[mine]
-    t, eps = (value[mine].to(device) for value in draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:])))
-    x_0 = rescale(images[indices.to(device)])
+    drawn = draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:]))
+    t, eps = (send(value[mine], device) for value in drawn)
+    x_0 = rescale(images[send(indices, device)])
     training.optimiser.param_groups[0]["lr"] = settings.rate(step)
     training.optimiser.zero_grad(set_to_none=True)
     with mixed_precision(device, precision):
