@@ -125,9 +125,16 @@ def _processor() -> str:
 def report(name: str, title: str, table: pd.DataFrame, record: dict) -> None:
     """Print the table, and write it and the whole record to results/benchmarks/<name>.md, .csv and .json."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    markdown = table.to_markdown(index=False, floatfmt=".3g")
+    markdown = table.map(_shown).to_markdown(index=False, disable_numparse=True)
     print(f"\n{title}\n\n{markdown}\n")
     (RESULTS / f"{name}.md").write_text(f"{title}\n\n{markdown}\n", encoding="utf-8")
     table.to_csv(RESULTS / f"{name}.csv", index=False)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(f"written to results/benchmarks/{name}.json, .csv and .md")
+
+
+def _shown(value) -> str:
+    """Three digits of a number, all of a large one."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
