@@ -34,6 +34,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def wait_for(device: torch.device) -> None:
+    """Until it has done all that it was asked to do: a GPU works behind our back."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
     if name == "auto":
