@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY, Checkout, planned
+from pypdf import PdfReader
 
 PRESET = ("--configfile", "tiny.yaml")
 
@@ -72,6 +73,7 @@ SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "deno
 SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"}
 DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
 TRAINING = SAMPLING | {"train_ddpm", "learning_curve"}
+PAPER = {"gather_numbers", "typeset_companion"}  # they tell of everything
 EDITS = [
     ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7"}),
     ("workflow/scripts/diffusion/plots.py", DRAWING),
@@ -83,6 +85,7 @@ EDITS = [
     ("workflow/scripts/diffusion/files.py", TRAINING),
     ("workflow/scripts/verify_pde.py", {"verify_pde"}),
     ("workflow/scripts/network.py", SAMPLING),
+    ("workflow/scripts/diffusion/companion.py", PAPER),
 ]
 
 
@@ -93,7 +96,7 @@ def test_editing_a_module_reruns_its_users(finished, file, rules):
     try:
         path.write_bytes(before + b"\n# edited\n")
         os.utime(path, (time.time() + 5,) * 2)
-        assert run_again(finished) == rules
+        assert run_again(finished) == rules | PAPER
     finally:
         path.write_bytes(before)
         os.utime(path, times)  # of a script, unlike of an input, Snakemake asks the time
@@ -116,7 +119,74 @@ SETTINGS = [
 @pytest.mark.parametrize("setting, rules", SETTINGS, ids=[setting for setting, _ in SETTINGS])
 def test_a_setting_reruns_what_depends_on_it(finished, setting, rules):
     (finished / "more.yaml").write_text(setting)
-    assert run_again(finished, "more.yaml") == rules
+    assert run_again(finished, "more.yaml") == (rules | PAPER if rules else set())
+
+
+def test_a_new_text_is_typeset_and_nothing_else_runs(finished):
+    text = finished / "paper/companion.typ"
+    before = text.read_bytes()
+    try:
+        text.write_bytes(before + b"\n// edited\n")
+        assert run_again(finished) == {"typeset_companion"}
+    finally:
+        text.write_bytes(before)
+
+
+COMPANION = "results/tiny/companion.pdf"
+
+
+def test_the_companion_has_the_runs_numbers_and_says_that_it_is_a_demo(finished):
+    pages = [page.extract_text().replace("\u00ad", "") for page in PdfReader(finished / COMPANION).pages]  # no hyphens
+    pages = [re.sub(r"\s+", " ", page).replace("'", "’") for page in pages]
+    note = "Demo on scikit-learn’s 8×8 digits, not on MNIST"
+    assert note in pages[0]
+    text = " ".join(pages)
+    for n in range(1, 8):
+        caption = text.split(f"Figure {n}. ")[1]
+        assert note in caption[:900], caption[:900]
+    accuracy = json.loads((finished / "results/tiny/models/classifier.json").read_text())["test_accuracy"]
+    claims = json.loads((finished / "results/tiny/claims/claims.json").read_text())
+    assert f"{100 * accuracy:.2f}%" in pages[0]
+    assert f"confirms {claims['counts']['confirmed']}, does not confirm {claims['counts']['not confirmed']}" in pages[0]
+    assert PdfReader(finished / COMPANION).metadata.creation_date is None
+
+
+def test_the_companion_is_the_same_bytes_when_it_is_made_again(finished):
+    first = (finished / COMPANION).read_bytes()
+    (finished / COMPANION).unlink()
+    done = finished.snakemake(*PRESET, "--", COMPANION)
+    assert done.returncode == 0, done.output
+    assert (finished / COMPANION).read_bytes() == first
+
+
+def test_a_broken_table_of_claims_is_said(finished):
+    table = finished / "results/tiny/claims/claims.json"
+    before, times = table.read_bytes(), (table.stat().st_atime, table.stat().st_mtime)
+    kept = {name: (finished / f"results/tiny/{name}").read_bytes() for name in ("numbers.json", "companion.pdf")}
+    try:
+        table.write_text('{"claims": [')
+        os.utime(table, (time.time() + 5,) * 2)
+        fails_with(
+            finished.snakemake(*PRESET, "--", COMPANION), r"error: the table of claims .*claims\.json is not JSON"
+        )
+    finally:
+        table.write_bytes(before)
+        os.utime(table, times)
+    done = finished.snakemake(*PRESET)
+    assert done.returncode == 0, done.output
+    assert {name: (finished / f"results/tiny/{name}").read_bytes() for name in kept} == kept
+
+
+def test_the_report_is_one_file_with_all_figures_and_their_numbers(finished):
+    done = finished.snakemake(*PRESET, "--report", "results/tiny/report.html")
+    assert done.returncode == 0, done.output
+    page = (finished / "results/tiny/report.html").read_text(encoding="utf-8")
+    assert "Demo on scikit-learn" in page and "application/pdf" in page and "claims.html" in page
+    for n in range(1, 8):
+        assert f"fig{n}.png" in page
+    accuracy = json.loads((finished / "results/tiny/models/classifier.json").read_text())["test_accuracy"]
+    assert f"{100 * accuracy:.2f}%" in page and "numbers.rst" not in page
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?:", page), "it asks for something from the network"
 
 
 def test_mnist_through_the_mirror_setting(tiny, mnist):

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 ENVS = ROOT / "envs"
 SCRIPTS = ROOT / "workflow" / "scripts"
-CONDA = ("learn", "numerics")
+CONDA = ("learn", "numerics", "paper")
 
 
 def short_list(name: str) -> dict[str, str]:
@@ -56,7 +56,7 @@ def environment(name: str) -> dict:
     return pins(content["dependencies"][2]["pip"])
 
 
-LOCKS = {"workflow": requirements, "tests": requirements, "learn": environment, "numerics": environment}
+LOCKS = {"workflow": requirements, "tests": requirements} | dict.fromkeys(CONDA, environment)
 
 
 @pytest.mark.parametrize("name", LOCKS)

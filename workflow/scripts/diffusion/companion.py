@@ -47,7 +47,10 @@ def costs(benchmarks: Iterable[Path | str]) -> list[dict]:
     )
     jobs[["s", "cpu_time", "max_rss"]] = jobs[["s", "cpu_time", "max_rss"]].apply(pd.to_numeric, errors="coerce")
     rules = jobs.groupby("rule", sort=False).agg(
-        jobs=("s", "size"), seconds=("s", "sum"), cpu_seconds=("cpu_time", "sum"), peak_mb=("max_rss", "max")
+        jobs=("s", "size"),
+        seconds=("s", "sum"),
+        cpu_seconds=("cpu_time", lambda times: times.sum(skipna=False)),
+        peak_mb=("max_rss", "max"),
     )
     return records(rules.reset_index())
 
