@@ -4,6 +4,8 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
 MNIST ?=
+# The run whose claims `make verify` judges: demo, laptop or paper.
+PRESET ?= demo
 # Anything more for Snakemake, as in `make demo ARGS=-n`.
 ARGS ?=
 
@@ -11,7 +13,7 @@ SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
 MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop paper test lint format lock clean
+.PHONY: help demo laptop paper verify test lint format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -24,6 +26,11 @@ laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on
 
 paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it wants a GPU
 	$(SNAKEMAKE) $(MIRROR) $(ARGS)
+
+verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, PRESET=paper)
+	$(SNAKEMAKE) $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml) $(MIRROR) $(ARGS) \
+	    -- results/$(PRESET)/claims/claims.json
+	.venv/bin/python workflow/scripts/show_claims.py results/$(PRESET)/claims/claims.json
 
 test: .venv/tests  ## every test
 	.venv/bin/python -m pytest

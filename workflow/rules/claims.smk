@@ -31,6 +31,7 @@ rule measure_forward:
         "<benchmarks>/measure_forward.tsv"
     conda:
         "../../envs/learn.yaml"
+    threads: config["compute"]["threads"]
     params:
         schedule=SCHEDULE,
         seed=config["seed"],
@@ -76,7 +77,6 @@ rule measure_network:
     threads: config["compute"]["threads"]
     params:
         schedule=SCHEDULE,
-        seed=config["seed"],
     message:
         "Count the paper's network, time it, and ask what its training reads and cost"
     script:

@@ -1,5 +1,6 @@
 """The ledger of the paper's claims, joined with what a run measured: one verdict a claim."""
 
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -28,9 +29,13 @@ def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
 
     def name(path: list) -> str:
         """'claim leap, key holds' for the path claims, 5, holds."""
-        entry = claims[path[1]] if len(path) > 1 else {}
-        named = entry.get("id", f"number {path[1] + 1}") if isinstance(entry, dict) else f"number {path[1] + 1}"
-        return ", key ".join([f"claim {named}", *map(str, path[2:])]) if len(path) > 1 else "the ledger"
+        if len(path) < 2:
+            return "the ledger"
+        number = f"number {path[1] + 1}"
+        entry = claims[path[1]]
+        return ", key ".join(
+            [f"claim {entry.get('id', number) if isinstance(entry, dict) else number}", *map(str, path[2:])]
+        )
 
     sentences = [
         f"{name(list(error.absolute_path))}: {error.message}"
@@ -44,8 +49,11 @@ def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
     return claims
 
 
-def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool]:
-    """A claim's record, and whether its condition holds. Raises UserError for a name that nothing measures."""
+def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
+    """A claim's record, and whether its condition holds: None where the run was too small to give the number.
+
+    Raises UserError for a name that nothing measures.
+    """
     file, name = measure.split(".")
     record = records.get(file, {}).get(name)
     if record is None:
@@ -55,7 +63,7 @@ def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[di
     if field not in record:
         raise UserError(f"claim {claim}: {measure} has no number {field!r}; it has {', '.join(record)}")
     ((kind, bound),) = condition.items()
-    return record, bool(CONDITIONS[kind][0](record[field], bound))
+    return record, None if record[field] is None else bool(CONDITIONS[kind][0](record[field], bound))
 
 
 def threshold(holds: dict) -> str:
@@ -82,30 +90,27 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
     `data` is the run's source of images: a claim on MNIST gets no verdict from a run on other images.
     """
     row = {key: claim[key] for key in ("id", "place", "statement", "kind", "test")}
+
+    def not_testable(reason: str, value: str = "not measured") -> dict:
+        return row | {"value": value, "verdict": NOT_TESTABLE, "detail": reason}
+
     if "untestable" in claim:
-        return row | {
-            "threshold": "none",
-            "why": "nothing is measured",
-            "value": "not measured",
-            "verdict": NOT_TESTABLE,
-            "detail": claim["untestable"],
-        }
-    record, holds = look_up(claim["id"], claim["measure"], claim["holds"], records)
-    row |= {
-        "threshold": threshold(claim["holds"]),
-        "why": claim["why"],
-        "value": fill(claim["id"], claim["shown"], record),
-        "verdict": CONFIRMED if holds else NOT_CONFIRMED,
-        "detail": fill(claim["id"], claim["argument" if holds else "otherwise"], record),
-    }
-    if claim["data"] == "mnist" and data != "mnist":
-        reason = "The statement is about MNIST, and this run's images are scikit-learn's 8×8 digits; on these: "
-        return row | {"verdict": NOT_TESTABLE, "detail": reason + row["detail"]}
+        row |= {"threshold": "none", "why": "Nothing is measured."}
+        return not_testable(claim["untestable"])
+    row |= {"threshold": threshold(claim["holds"]), "why": claim["why"]}
     if needs := claim.get("needs"):
-        other, fit = look_up(claim["id"], needs["measure"], needs["holds"], records)
+        record, fit = look_up(claim["id"], needs["measure"], needs["holds"], records)
         if not fit:
-            return row | {"verdict": NOT_TESTABLE, "detail": fill(claim["id"], needs["otherwise"], other)}
-    return row
+            return not_testable(fill(claim["id"], needs["otherwise"], record))
+    record, holds = look_up(claim["id"], claim["measure"], claim["holds"], records)
+    if holds is None:
+        return not_testable("This run is too small to measure it.")
+    value = fill(claim["id"], claim["shown"], record)
+    detail = fill(claim["id"], claim["argument" if holds else "otherwise"], record)
+    if claim["data"] == "mnist" and data != "mnist":
+        reason = "The statement is about MNIST, and this run's images are scikit-learn's 8×8 digits. On these: "
+        return not_testable(reason + detail, value)
+    return row | {"value": value, "verdict": CONFIRMED if holds else NOT_CONFIRMED, "detail": detail}
 
 
 def judge_all(claims: list[Claim], records: Records, preset: str, data: str, demo_note: str) -> dict:
@@ -124,3 +129,18 @@ def judge_all(claims: list[Claim], records: Records, preset: str, data: str, dem
 def failed_algebra(table: dict) -> list[str]:
     """The claims of algebra that are not confirmed: errors, where all other claims are findings."""
     return [row["id"] for row in table["claims"] if row["kind"] == "algebra" and row["verdict"] != CONFIRMED]
+
+
+def as_text(table: dict, width: int) -> str:
+    """The table for a terminal of so many columns: a line a claim with its verdict, then the value and the argument."""
+    marks = {CONFIRMED: "yes", NOT_CONFIRMED: "NO", NOT_TESTABLE: "-"}
+    lines = []
+    for row in table["claims"]:
+        lines += [f"{marks[row['verdict']]:>3}  {row['id']} ({row['kind']}; {row['place']})"]
+        for text in (row["statement"], f"{row['value']}; asked: {row['threshold']}", row["detail"]):
+            lines += textwrap.wrap(text, width, initial_indent=" " * 5, subsequent_indent=" " * 7)
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in table["counts"].items())
+    title = f"The paper's claims, by the run '{table['preset']}' on {table['data']}"
+    return "\n".join(
+        [title, *filter(None, [table["demo_note"]]), "", *lines, "", f"{len(table['claims'])} claims: {counts}."]
+    )
