@@ -4,16 +4,17 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
 MNIST ?=
-# Whose run `make report` tells of: demo, laptop or paper.
+# The run that `make verify` and `make report` tell of: demo, laptop or paper.
 PRESET ?= demo
 # Anything more for Snakemake, as in `make demo ARGS=-n`.
 ARGS ?=
 
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
 MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
+OVERLAY = $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop paper report test lint format lock clean
+.PHONY: help demo laptop paper verify report test lint format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -27,9 +28,13 @@ laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on
 paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it wants a GPU
 	$(SNAKEMAKE) $(MIRROR) $(ARGS)
 
-report: .venv/workflow  ## one HTML file of a finished run, results/$(PRESET)/report.html (PRESET=laptop or paper: theirs)
-	$(SNAKEMAKE) $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml) $(MIRROR) \
-		--report results/$(PRESET)/report.html $(ARGS)
+verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, PRESET=paper)
+	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) $(ARGS) \
+	    -- results/$(PRESET)/claims/claims.json
+	.venv/bin/python workflow/scripts/show_claims.py results/$(PRESET)/claims/claims.json
+
+report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
+	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) --report results/$(PRESET)/report.html $(ARGS)
 
 test: .venv/tests  ## every test
 	.venv/bin/python -m pytest

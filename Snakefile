@@ -24,6 +24,7 @@ include: "workflow/rules/classifier.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/pde.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/paper.smk"
 
 
@@ -35,4 +36,6 @@ rule all:
         "<results>/models/classifier_confusion.csv",
         "<results>/pde/convergence.csv",
         "<results>/pde/growth_rates.csv",
+        "<results>/claims/claims.csv",
+        "<results>/claims/claims.json",
         "<results>/companion.pdf",

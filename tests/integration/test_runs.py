@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import TINY, Checkout, planned
 from pypdf import PdfReader
 
@@ -61,6 +62,35 @@ def test_history_has_a_row_for_the_whole_training(finished):
     assert summary["steps"] == int(0.05 * 1437 / 8) == history["step"].iloc[-1]
 
 
+def test_every_claim_has_a_verdict_and_a_demo_says_of_which_it_cannot_speak(finished):
+    table = json.loads((finished / "results/tiny/claims/claims.json").read_text(encoding="utf-8"))
+    ledger = yaml.safe_load((finished / "paper/claims.yaml").read_text(encoding="utf-8"))["claims"]
+    verdicts = {row["id"]: row["verdict"] for row in table["claims"]}
+    assert list(verdicts) == [claim["id"] for claim in ledger]
+    assert sum(table["counts"].values()) == len(ledger) and table["data"] == "digits" and table["demo_note"]
+    assert all(verdicts[claim["id"]] == "not testable here" for claim in ledger if claim["data"] == "mnist")
+    for row in table["claims"]:
+        assert all(isinstance(row[key], str) and row[key] for key in row), row["id"]
+        if row["kind"] == "algebra":
+            assert row["verdict"] == "confirmed", row["id"]
+    assert len(pd.read_csv(finished / "results/tiny/claims/claims.csv")) == len(ledger)
+
+
+def test_training_gives_the_same_network_whatever_the_labels(finished, tmp_path):
+    """What the claim `labels-unused` reads off the code, tried: the labels are shuffled, and training run anew."""
+    shuffled = Checkout(tmp_path / "shuffled")
+    (shuffled / "tiny.yaml").write_text(TINY)
+    target, images = "results/tiny/models/ddpm.safetensors", "results/tiny/data/images.npz"
+    assert shuffled.snakemake(*PRESET, "--", images).returncode == 0
+    with np.load(shuffled / images) as file:
+        arrays = dict(file)
+    arrays["train_labels"] = np.random.default_rng(0).permutation(arrays["train_labels"])
+    np.savez(shuffled / images, **arrays)
+    done = shuffled.snakemake(*PRESET, "--", target)
+    assert done.returncode == 0 and "prepare_images" not in planned(done.output), done.output
+    assert (shuffled / target).read_bytes() == (finished / target).read_bytes()
+
+
 def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
     assert run_again(finished) == set()
     later = time.time() + 5
@@ -69,22 +99,29 @@ def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
     assert run_again(finished) == set()
 
 
+OF_SAMPLES = {"measure_samples", "judge_claims"}
+OF_PDE = {"measure_pde", "judge_claims"}
 SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "denoise_one_gaussian"}
-SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"}
+SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"} | OF_SAMPLES
 DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
-TRAINING = SAMPLING | {"train_ddpm", "learning_curve"}
+TRAINING = SAMPLING | {"train_ddpm", "learning_curve", "measure_network"}
+CLASSIFYING = {"train_classifier", "categorise_samples", "figure_4", "measure_forward"} | OF_SAMPLES
 PAPER = {"gather_numbers", "typeset_companion"}  # they tell of everything
 EDITS = [
-    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7"}),
+    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7"} | OF_PDE),
     ("workflow/scripts/diffusion/plots.py", DRAWING),
-    ("workflow/scripts/diffusion/sampling.py", SAMPLING),
-    ("workflow/scripts/diffusion/backward.py", SAMPLING),
+    ("workflow/scripts/diffusion/sampling.py", SAMPLING | {"measure_network"}),
+    ("workflow/scripts/diffusion/backward.py", SAMPLING | {"measure_network", "measure_sde"}),
     ("workflow/scripts/diffusion/unet.py", TRAINING),
-    ("workflow/scripts/diffusion/classifier.py", {"train_classifier", "categorise_samples", "figure_4"}),
+    ("workflow/scripts/diffusion/classifier.py", CLASSIFYING),
     ("workflow/scripts/diffusion/training.py", TRAINING),
     ("workflow/scripts/diffusion/files.py", TRAINING),
-    ("workflow/scripts/verify_pde.py", {"verify_pde"}),
+    ("workflow/scripts/diffusion/evidence.py", {"measure_forward"} | OF_SAMPLES),
+    ("workflow/scripts/diffusion/algebra.py", {"check_algebra", "judge_claims"}),
+    ("workflow/scripts/diffusion/ledger.py", {"judge_claims"}),
+    ("workflow/scripts/verify_pde.py", {"verify_pde"} | OF_PDE),
     ("workflow/scripts/network.py", SAMPLING),
+    ("paper/claims.yaml", {"judge_claims"}),
     ("workflow/scripts/diffusion/companion.py", PAPER),
 ]
 
@@ -104,10 +141,10 @@ def test_editing_a_module_reruns_its_users(finished, file, rules):
 
 SETTINGS = [
     ("ddpm: {learning_rate: 1.0e-3}", TRAINING),
-    ("classifier: {epochs: 2}", {"train_classifier", "categorise_samples", "figure_4"}),
-    ("samples: {confidence: 0.5}", {"categorise_samples", "figure_4"}),
-    ("pde: {t_end: 5.0}", {"solve_pde", "figure_7"}),
-    ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7"}),
+    ("classifier: {epochs: 2}", CLASSIFYING),
+    ("samples: {confidence: 0.5}", {"categorise_samples", "figure_4"} | OF_SAMPLES),
+    ("pde: {t_end: 5.0}", {"solve_pde", "figure_7"} | OF_PDE),
+    ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7"} | OF_PDE),
     ("figures: {training_images: 20}", {"choose_training_images", "figure_1"}),
     ("compute: {threads: 1}", set()),
     ("ddpm: {save_minutes: 3}", set()),

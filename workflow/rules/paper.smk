@@ -11,6 +11,8 @@ COSTS = [
     "denoise_training_image",
     "solve_pde",
     "verify_pde",
+    "check_algebra",
+    *(f"measure_{what}" for what in MEASURES if what != "algebra"),
 ]
 
 
@@ -39,7 +41,7 @@ rule gather_numbers:
         captions="<results>/numbers.rst",
         claims=report(
             "<results>/claims/claims.html",
-            caption="../report/verdicts.rst",
+            caption="../report/claims.rst",
             category="3. Claims",
             labels={"table": "claims and verdicts"},
         ),

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diffusion.errors import UserError
+from diffusion.ledger import VERDICTS
 
 Array = NDArray[np.float64]
 
-VERDICTS = ("confirmed", "not confirmed", "not testable here")
 CLAIM = ("id", "place", "statement", "kind", "test", "threshold", "why", "value", "verdict", "detail")
 
 
