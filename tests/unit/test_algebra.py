@@ -22,7 +22,7 @@ WRONG = [
     ("leap", "step", lambda alpha: (alpha, 1 - alpha)),
     ("two_steps", "step", lambda alpha: (sympy.sqrt(alpha), 1 - alpha**2)),
     ("transition_density", "density", lambda x, mean, v: sympy.exp(-((x - mean) ** 2) / v) / sympy.sqrt(sympy.pi)),
-    ("gaussian_sum", "density", lambda x, mean, v: sympy.exp(-((x - mean) ** 2) / v**2) / (v * sympy.sqrt(sympy.pi))),
+    ("gaussian_sum", "density", lambda x, mean, v: sympy.exp(-((x - mean) ** 2) / (2 * v))),
     ("forward_sde", "step", lambda alpha: (alpha, 1 - alpha)),
     ("backward_sde", "denoising_mean", lambda a, abar: algebra.x_t - (1 - a) / sympy.sqrt(1 - abar) * algebra.eps),
     ("steady_states", "eigenvalue", lambda k: k * sympy.pi / algebra.L),

@@ -38,6 +38,11 @@ CONDITIONS = [
 ]  # fmt: skip
 
 
+def test_ends_of_intervals_are_printed_as_such():
+    assert threshold({"share_low": {"at_least": 0.5}}) == "share, lower end, at least 0.5"
+    assert threshold({"p_value": {"at_most": 0.05}}) == "p value at most 0.05"
+
+
 @pytest.mark.parametrize("condition, inside, outside, printed", CONDITIONS, ids=[printed for *_, printed in CONDITIONS])
 def test_conditions_in_both_outcomes(condition, inside, outside, printed):
     assert threshold({"n": condition}) == printed

@@ -149,9 +149,7 @@ rule judge_claims:
     conda:
         "../../envs/numerics.yaml"
     params:
-        preset=config["preset"],
-        source=config["data"]["source"],
-        note=demo_note(),
+        run=dict(preset=config["preset"], data=config["data"]["source"], demo_note=demo_note()),
     message:
         "Judge the paper's claims by what this run measured"
     script:

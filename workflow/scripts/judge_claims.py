@@ -7,12 +7,12 @@ import pandas as pd
 from diffusion.ledger import judge_all, read_ledger
 from job import job
 
-files, output, params = snakemake.input, snakemake.output, snakemake.params
+files, output = snakemake.input, snakemake.output
 
 with job(snakemake):
     records = {Path(file).stem: json.loads(Path(file).read_text(encoding="utf-8")) for file in files.measures}
     claims = read_ledger(files.ledger, files.form)
-    table = judge_all(claims, records, params.preset, params.source, params.note)
+    table = judge_all(claims, records, **snakemake.params.run)
     logging.info("%s", ", ".join(f"{n} {verdict}" for verdict, n in table["counts"].items()))
     Path(output.json).write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     pd.DataFrame(table["claims"]).to_csv(output.csv, index=False)

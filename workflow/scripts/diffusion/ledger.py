@@ -67,13 +67,14 @@ def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[di
 
 
 def threshold(holds: dict) -> str:
-    """A condition as printed, for instance 'p value at least 0.01'."""
+    """A condition as printed, for instance 'p value at least 0.01', or 'share, lower end, at least 0.5'."""
     ((field, condition),) = holds.items()
     ((kind, bound),) = condition.items()
+    name = field.replace("_low", ", lower end,").replace("_high", ", upper end,").replace("_", " ")
     if isinstance(bound, bool):
-        return f"{field.replace('_', ' ')}: {'yes' if bound else 'no'}"
+        return f"{name}: {'yes' if bound else 'no'}"
     bounds = [f"{b:,}" if isinstance(b, int) else f"{b:g}" for b in (bound if kind == "between" else [bound])]
-    return f"{field.replace('_', ' ')} {CONDITIONS[kind][1].format(*bounds)}"
+    return f"{name} {CONDITIONS[kind][1].format(*bounds)}"
 
 
 def fill(claim: str, sentence: str, record: dict) -> str:
