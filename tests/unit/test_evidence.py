@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from diffusion import evidence
 from diffusion.classifier import Classifier
@@ -15,13 +16,17 @@ def normal(*shape, seed=0, dtype=torch.float32):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def test_a_trained_judge_reads_what_is_there_and_nothing_else():
-    truth = np.arange(600) % 2
-    bright = torch.from_numpy(truth).float().reshape(-1, 1, 1, 1) * 0.5
-    noise, more = normal(600, 1, 4, 4), normal(600, 1, 4, 4, seed=1)
-    seen = evidence.trained_judge(noise + bright, truth, more + bright, truth)
-    assert seen["p_value"] < 1e-6 and seen["accuracy_low"] > 0.6 and seen["chance"] == 0.5
-    assert evidence.trained_judge(noise, truth, more, truth)["p_value"] > 0.01
+def test_the_informed_judge_is_as_good_as_theory_allows():
+    """Two images, +m and -m, under noise: the best judge is right with the chance Phi(|m| sqrt(left / (1 - left)))."""
+    schedule, truth = VarianceSchedule.linear(1, 0.9, 0.9), np.arange(4000) % 2
+    clean = torch.full((1, 1, 4, 4), 0.5) * torch.from_numpy(1 - 2 * truth).float().reshape(-1, 1, 1, 1)
+    at_T = forward_leap(clean, 1, normal(4000, 1, 4, 4), schedule)
+    found = evidence.informed_judge(clean[:2], truth[:2], at_T, truth, schedule)
+    expected = stats.norm.cdf(2 * (0.1 / 0.9) ** 0.5)
+    assert found["accuracy_low"] < expected < found["accuracy_high"]
+    assert found["chance"] == 0.5 and found["p_value"] < 1e-6
+    blind = evidence.informed_judge(clean[:2], truth[:2], normal(4000, 1, 4, 4), truth, schedule)
+    assert blind["p_value"] > 0.01
 
 
 def test_signal_in_closed_form():

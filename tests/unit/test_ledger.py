@@ -126,15 +126,28 @@ def test_names_that_nothing_measures_are_said(changes, sentence):
 
 def table(holds: bool) -> dict:
     algebra = CLAIM | {"id": "an-identity", "kind": "algebra", "holds": {"holds": {"equals": True}}}
-    return judge_all([CLAIM, algebra], {"file": {"record": {"n": 1, "holds": holds}}}, "demo", "digits", "A demo")
+    return judge_all(
+        [CLAIM, algebra],
+        {"file": {"record": {"n": 1, "holds": holds}}},
+        "demo",
+        "digits",
+        "A demo",
+        "A short training.",
+    )
 
 
 def test_table_counts_and_prints_every_claim():
     whole = table(holds=True)
     assert whole["counts"] == {"confirmed": 1, "not confirmed": 1, "not testable here": 0}
     text = as_text(whole, width=60)
-    assert "A demo" in text and "NO  a-claim" in text and "yes  an-identity" in text and "2 claims: 1 confirmed" in text
-    assert max(map(len, text.splitlines()[3:])) <= 70
+    assert (
+        "A demo" in text
+        and "A short training." in text
+        and "NO  a-claim" in text
+        and "yes  an-identity" in text
+        and "2 claims: 1 confirmed" in text
+    )
+    assert max(map(len, text.splitlines()[4:])) <= 70
 
 
 @pytest.mark.parametrize("holds, code", [(True, 0), (False, 1)])

@@ -29,11 +29,11 @@ with job(snakemake):
 
     train, test = rescale(digits.train_images[:TRAINING_IMAGES]), rescale(digits.test_images)
     train_truth, truth = digits.train_labels[:TRAINING_IMAGES].numpy(), digits.test_labels.numpy()
-    train_T = forward_leap(train, schedule.T, normal(train.shape, "training images at T"), schedule)
     test_T = forward_leap(test, schedule.T, normal(test.shape, "test images at T"), schedule)
 
     random = np.random.default_rng(params.seed)
-    few = train_T[:IN_TWO_SAMPLES].flatten(1)
+    few = train[:IN_TWO_SAMPLES]
+    few = forward_leap(few, schedule.T, normal(few.shape, "training images at T"), schedule).flatten(1)
     noise, more_noise = (normal(few.shape, "Gaussian images", i) for i in (0, 1))
     signal = evidence.signal(train, schedule)
     detectable = {"p_value": energy_test(few, noise, random), "null_p_value": energy_test(more_noise, noise, random)}
@@ -43,7 +43,7 @@ with job(snakemake):
         x_T = x
     records = {
         "visible": evidence.visible(model, test, test_T, truth),
-        "trained_judge": evidence.trained_judge(train_T, train_truth, test_T, truth),
+        "informed_judge": evidence.informed_judge(train, train_truth, test_T, truth, schedule),
         "signal": signal,
         "detectable": detectable | signal | {"images": len(few)},
         "leap": evidence.composed_steps(schedule),

@@ -114,14 +114,15 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
     return row | {"value": value, "verdict": CONFIRMED if holds else NOT_CONFIRMED, "detail": detail}
 
 
-def judge_all(claims: list[Claim], records: Records, preset: str, data: str, demo_note: str) -> dict:
-    """The whole table with its counts, as claims.json holds it."""
+def judge_all(claims: list[Claim], records: Records, preset: str, data: str, demo_note: str, training: str) -> dict:
+    """The whole table with its counts, as claims.json holds it; `training` says what the run's training was."""
     rows = [judge(claim, records, data) for claim in claims]
     counts = Counter(row["verdict"] for row in rows)
     return {
         "preset": preset,
         "data": data,
         "demo_note": demo_note,
+        "training": training,
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
         "claims": rows,
     }
@@ -143,5 +144,12 @@ def as_text(table: dict, width: int) -> str:
     counts = ", ".join(f"{n} {verdict}" for verdict, n in table["counts"].items())
     title = f"The paper's claims, by the run '{table['preset']}' on {table['data']}"
     return "\n".join(
-        [title, *filter(None, [table["demo_note"]]), "", *lines, "", f"{len(table['claims'])} claims: {counts}."]
+        [
+            title,
+            *filter(None, [table["demo_note"], table["training"]]),
+            "",
+            *lines,
+            "",
+            f"{len(table['claims'])} claims: {counts}.",
+        ]
     )

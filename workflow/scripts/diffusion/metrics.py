@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 def share(count: int, total: int) -> tuple[float, float, float]:
     """count / total with the ends of Wilson's 95% interval."""
     interval = stats.binomtest(int(count), int(total)).proportion_ci(method="wilson")
-    return count / total, float(interval.low), float(interval.high)
+    return float(count / total), float(interval.low), float(interval.high)
 
 
 def chance_of_at_least(successes: int, draws: int, probability: float) -> float:
