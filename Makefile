@@ -4,18 +4,19 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
 MNIST ?=
+# The preset that `make verify`, `make report` and `make estimate` speak of: demo, laptop or paper.
+PRESET ?= demo
 # Anything more for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde ARGS="--rounds 3"`.
 ARGS ?=
-# What `make estimate` asks for: demo, laptop, paper, or a file of settings.
-PRESET ?= paper
 # What `make bench` measures; `precision` besides, with the weights of a finished run.
 PARTS ?= network pde
 
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
 MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
+OVERLAY = $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop paper estimate bench test lint format lock clean
+.PHONY: help demo laptop paper verify report estimate bench test lint format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -28,6 +29,14 @@ laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on
 
 paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it wants a GPU
 	$(SNAKEMAKE) $(MIRROR) $(ARGS)
+
+verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, PRESET=paper)
+	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) $(ARGS) \
+	    -- results/$(PRESET)/claims/claims.json
+	.venv/bin/python workflow/scripts/show_claims.py results/$(PRESET)/claims/claims.json
+
+report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
+	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) --report results/$(PRESET)/report.html $(ARGS)
 
 estimate: .venv/workflow  ## how long a preset will take on this machine: make estimate PRESET=laptop
 	.venv/bin/python -m benchmarks.estimate $(PRESET) $(ARGS)

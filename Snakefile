@@ -6,6 +6,9 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 
 
@@ -21,6 +24,8 @@ include: "workflow/rules/classifier.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/pde.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/paper.smk"
 
 
 rule all:
@@ -31,3 +36,6 @@ rule all:
         "<results>/models/classifier_confusion.csv",
         "<results>/pde/convergence.csv",
         "<results>/pde/growth_rates.csv",
+        "<results>/claims/claims.csv",
+        "<results>/claims/claims.json",
+        "<results>/companion.pdf",

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ENVS = ROOT / "envs"
 PLACES = {"peers": ROOT / "benchmarks"}
 SCRIPTS = ROOT / "workflow" / "scripts"
-CONDA = ("learn", "numerics")
+CONDA = ("learn", "numerics", "paper")
 
 
 def short_list(name: str) -> dict[str, str]:
@@ -57,13 +57,7 @@ def environment(name: str) -> dict:
     return pins(content["dependencies"][2]["pip"])
 
 
-LOCKS = {
-    "workflow": requirements,
-    "tests": requirements,
-    "peers": requirements,
-    "learn": environment,
-    "numerics": environment,
-}
+LOCKS = dict.fromkeys(("workflow", "tests", "peers"), requirements) | dict.fromkeys(CONDA, environment)
 
 
 @pytest.mark.parametrize("name", LOCKS)
