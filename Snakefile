@@ -21,13 +21,11 @@ include: "workflow/rules/classifier.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/pde.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/provenance.smk"
 
 
 rule all:
     default_target: True
     input:
-        figures(),
-        "<results>/samples/categories.csv",
-        "<results>/models/classifier_confusion.csv",
-        "<results>/pde/convergence.csv",
-        "<results>/pde/growth_rates.csv",
+        targets(),
+        "<results>/ro-crate-metadata.json",

@@ -3,13 +3,18 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 import time
+from hashlib import sha256
+from importlib import resources
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY, Checkout, planned
+from crates import altered, graph, problems
 
 PRESET = ("--configfile", "tiny.yaml")
 
@@ -68,6 +73,39 @@ def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
     assert run_again(finished) == set()
 
 
+def test_the_runs_crate_is_valid_and_whole(finished):
+    results = finished / "results/tiny"
+    assert problems(results) == []
+    assert altered(results) == []
+    entities = graph(results)
+    made = {entry["@id"] for entry in entities["#run"]["result"]}
+    for path in ("figures", "models", "samples", "pde"):
+        for file in (results / path).rglob("*.*"):
+            if file.is_file() and "ddpm_states" not in file.parts:
+                assert file.relative_to(results).as_posix() in made
+    [data] = [entity for entity in entities.values() if entity.get("name") == "digits.csv.gz"]
+    assert (
+        data["sha256"] == sha256((resources.files("sklearn.datasets.data") / "digits.csv.gz").read_bytes()).hexdigest()
+    )
+    assert entities["#setting/ddpm.T"]["value"] == 20
+
+
+def test_the_crates_copy_of_the_workflow_plans_the_same_run(finished, tmp_path):
+    """So a results folder alone says, and can do, all that made it."""
+    shutil.copytree(finished / "results/tiny/provenance", tmp_path / "copy")
+    again, first = (
+        subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", "-n", "--forceall", *preset],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        for folder, preset in ((tmp_path / "copy", ()), (finished.folder, PRESET))
+    )
+    assert again.returncode == 0, again.stderr
+    assert planned(again.stdout + again.stderr) == planned(first.stdout + first.stderr) != {}
+
+
 SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "denoise_one_gaussian"}
 SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"}
 DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
@@ -83,6 +121,7 @@ EDITS = [
     ("workflow/scripts/diffusion/files.py", TRAINING),
     ("workflow/scripts/verify_pde.py", {"verify_pde"}),
     ("workflow/scripts/network.py", SAMPLING),
+    ("workflow/scripts/diffusion/provenance.py", {"describe_run"}),
 ]
 
 
@@ -93,7 +132,7 @@ def test_editing_a_module_reruns_its_users(finished, file, rules):
     try:
         path.write_bytes(before + b"\n# edited\n")
         os.utime(path, (time.time() + 5,) * 2)
-        assert run_again(finished) == rules
+        assert run_again(finished) == rules | {"describe_run"}
     finally:
         path.write_bytes(before)
         os.utime(path, times)  # of a script, unlike of an input, Snakemake asks the time
@@ -110,13 +149,14 @@ SETTINGS = [
     ("ddpm: {save_minutes: 3}", set()),
     ("samples: {batch_size: 7}", set()),
     ("data: {mirrors: [/elsewhere]}", set()),
+    ("agent: Ada", {"describe_run"}),
 ]
 
 
 @pytest.mark.parametrize("setting, rules", SETTINGS, ids=[setting for setting, _ in SETTINGS])
 def test_a_setting_reruns_what_depends_on_it(finished, setting, rules):
     (finished / "more.yaml").write_text(setting)
-    assert run_again(finished, "more.yaml") == rules
+    assert run_again(finished, "more.yaml") == (rules | {"describe_run"} if rules else set())
 
 
 def test_mnist_through_the_mirror_setting(tiny, mnist):

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 ENVS = ROOT / "envs"
 SCRIPTS = ROOT / "workflow" / "scripts"
-CONDA = ("learn", "numerics")
+CONDA = ("learn", "numerics", "provenance")
 
 
 def short_list(name: str) -> dict[str, str]:
@@ -56,12 +56,12 @@ def environment(name: str) -> dict:
     return pins(content["dependencies"][2]["pip"])
 
 
-LOCKS = {"workflow": requirements, "tests": requirements, "learn": environment, "numerics": environment}
+LOCKS = {"workflow": requirements, "tests": requirements} | dict.fromkeys(CONDA, environment)
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "citation"])
 def test_lock_has_what_its_short_list_asks_for(name):
-    lock = LOCKS[name](name)
+    lock = LOCKS.get(name, requirements)(name)
     for package, version in short_list(name).items():
         assert version in {pin for pin, _, _ in lock.get(package, set())}, f"run `make lock`: {package}=={version}"
 
