@@ -26,16 +26,11 @@ include: "workflow/rules/pde.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/provenance.smk"
 
 
 rule all:
     default_target: True
     input:
-        figures(),
-        "<results>/samples/categories.csv",
-        "<results>/models/classifier_confusion.csv",
-        "<results>/pde/convergence.csv",
-        "<results>/pde/growth_rates.csv",
-        "<results>/claims/claims.csv",
-        "<results>/claims/claims.json",
-        "<results>/companion.pdf",
+        targets(),
+        "<results>/ro-crate-metadata.json",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("Snakefile", "config.yaml", "presets", "profiles", "envs", "paper", "workflow")
+PARTS = ("Snakefile", "config.yaml", "presets", "profiles", "envs", "paper", "workflow", "CITATION.cff", "LICENSE")
 
 
 @pytest.fixture(scope="session")

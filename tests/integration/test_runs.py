@@ -3,14 +3,19 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 import time
+from hashlib import sha256
+from importlib import resources
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from conftest import TINY, Checkout, planned
+from crates import altered, graph, problems
 from pypdf import PdfReader
 
 PRESET = ("--configfile", "tiny.yaml")
@@ -99,6 +104,39 @@ def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
     assert run_again(finished) == set()
 
 
+def test_the_runs_crate_is_valid_and_whole(finished):
+    results = finished / "results/tiny"
+    assert problems(results) == []
+    assert altered(results) == []
+    entities = graph(results)
+    made = {entry["@id"] for entry in entities["#run"]["result"]}
+    for path in ("figures", "models", "samples", "pde"):
+        for file in (results / path).rglob("*.*"):
+            if file.is_file() and "ddpm_states" not in file.parts:
+                assert file.relative_to(results).as_posix() in made
+    [data] = [entity for entity in entities.values() if entity.get("name") == "digits.csv.gz"]
+    assert (
+        data["sha256"] == sha256((resources.files("sklearn.datasets.data") / "digits.csv.gz").read_bytes()).hexdigest()
+    )
+    assert entities["#setting/ddpm.T"]["value"] == 20
+
+
+def test_the_crates_copy_of_the_workflow_plans_the_same_run(finished, tmp_path):
+    """So a results folder alone says, and can do, all that made it."""
+    shutil.copytree(finished / "results/tiny/provenance", tmp_path / "copy")
+    again, first = (
+        subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", "-n", "--forceall", *preset],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        for folder, preset in ((tmp_path / "copy", ()), (finished.folder, PRESET))
+    )
+    assert again.returncode == 0, again.stderr
+    assert planned(again.stdout + again.stderr) == planned(first.stdout + first.stderr) != {}
+
+
 OF_SAMPLES = {"measure_samples", "judge_claims"}
 OF_PDE = {"measure_pde", "judge_claims"}
 SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "denoise_one_gaussian"}
@@ -106,14 +144,16 @@ SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figu
 DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
 TRAINING = SAMPLING | {"train_ddpm", "learning_curve", "measure_network"}
 CLASSIFYING = {"train_classifier", "categorise_samples", "figure_4", "measure_forward"} | OF_SAMPLES
+PAPER = {"gather_numbers", "typeset_companion"}
 
 
 def told(rules: set[str]) -> set[str]:
-    """With the rules that make the companion document, which tells of everything; a drawing changes no number."""
-    return rules | ({"typeset_companion"} if rules <= DRAWING else PAPER) if rules else rules
+    """With the rules that tell of everything: the companion document (a drawing changes no number), the crate."""
+    if rules <= {"describe_run"}:
+        return rules
+    return rules | {"describe_run"} | ({"typeset_companion"} if rules <= DRAWING else PAPER)
 
 
-PAPER = {"gather_numbers", "typeset_companion"}
 EDITS = [
     ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7"} | OF_PDE),
     ("workflow/scripts/diffusion/plots.py", DRAWING),
@@ -130,6 +170,7 @@ EDITS = [
     ("workflow/scripts/network.py", SAMPLING),
     ("paper/claims.yaml", {"judge_claims"}),
     ("workflow/scripts/diffusion/companion.py", PAPER),
+    ("workflow/scripts/diffusion/provenance.py", {"describe_run"}),
 ]
 
 
@@ -157,6 +198,7 @@ SETTINGS = [
     ("ddpm: {save_minutes: 3}", set()),
     ("samples: {batch_size: 7}", set()),
     ("data: {mirrors: [/elsewhere]}", set()),
+    ("agent: Ada", {"describe_run"}),
 ]
 
 
@@ -171,7 +213,7 @@ def test_a_new_text_is_typeset_and_nothing_else_runs(finished):
     before = text.read_bytes()
     try:
         text.write_bytes(before + b"\n// edited\n")
-        assert run_again(finished) == {"typeset_companion"}
+        assert run_again(finished) == {"typeset_companion", "describe_run"}
     finally:
         text.write_bytes(before)
 

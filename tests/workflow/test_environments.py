@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ENVS = ROOT / "envs"
 PLACES = {"peers": ROOT / "benchmarks"}
 SCRIPTS = ROOT / "workflow" / "scripts"
-CONDA = ("learn", "numerics", "paper")
+CONDA = ("learn", "numerics", "paper", "provenance")
 
 
 def short_list(name: str) -> dict[str, str]:
@@ -60,9 +60,9 @@ def environment(name: str) -> dict:
 LOCKS = dict.fromkeys(("workflow", "tests", "peers"), requirements) | dict.fromkeys(CONDA, environment)
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "citation"])
 def test_lock_has_what_its_short_list_asks_for(name):
-    lock = LOCKS[name](name)
+    lock = LOCKS.get(name, requirements)(name)
     for package, version in short_list(name).items():
         assert version in {pin for pin, _, _ in lock.get(package, set())}, f"run `make lock`: {package}=={version}"
 

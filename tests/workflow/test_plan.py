@@ -15,6 +15,7 @@ RULES = {
     "gather_numbers", "typeset_companion",
     "check_algebra", "measure_forward", "measure_network", "measure_pde", "measure_samples", "measure_sde",
     "judge_claims",
+    "fingerprint_data", "describe_run",
 }  # fmt: skip
 
 

@@ -101,3 +101,17 @@ def figures() -> list[str]:
     """Every figure in both formats, and the learning curve."""
     names = [f"fig{n}" for n in range(1, 8)] + ["learning_curve"]
     return expand("<results>/figures/{name}.{format}", name=names, format=["pdf", "png"])
+
+
+def targets() -> list[str]:
+    """The final files of a run: what `rule all` asks for, and what the run's provenance lists first."""
+    return [
+        *figures(),
+        "<results>/samples/categories.csv",
+        "<results>/models/classifier_confusion.csv",
+        "<results>/pde/convergence.csv",
+        "<results>/pde/growth_rates.csv",
+        "<results>/claims/claims.csv",
+        "<results>/claims/claims.json",
+        "<results>/companion.pdf",
+    ]

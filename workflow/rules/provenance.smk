@@ -1,0 +1,78 @@
+import re
+
+# What the workflow consists of. A run's crate holds a copy, so that it explains itself without git.
+SOURCES = [
+    file.relative_to(workflow.basedir).as_posix()
+    for pattern in (
+        "Snakefile",
+        "CITATION.cff",
+        "LICENSE",
+        "envs/*",
+        "paper/*",
+        "profiles/default/*",
+        "workflow/**/*.*",
+    )
+    for file in sorted(Path(workflow.basedir).glob(pattern))
+    if file.is_file() and file.suffix != ".pyc"
+]
+
+
+rule fingerprint_data:
+    input:
+        library=library("fingerprint_data.py"),
+        archives=ARCHIVES if config["data"]["source"] == "mnist" else [],
+    output:
+        data="<results>/data/sources.json",
+    log:
+        "<logs>/fingerprint_data.log",
+    benchmark:
+        "<benchmarks>/fingerprint_data.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        source=config["data"]["source"],
+    message:
+        "Take the SHA-256 of the data of '{params.source}'"
+    script:
+        "../scripts/fingerprint_data.py"
+
+
+rule describe_run:
+    input:
+        library=library("describe_run.py"),
+        results=targets(),
+        intermediate=[
+            "<results>/models/ddpm.safetensors",
+            "<results>/models/ddpm.json",
+            "<results>/models/ddpm_history.csv",
+            "<results>/models/classifier.safetensors",
+            "<results>/models/classifier.json",
+            "<results>/samples/summary.json",
+            "<results>/pde/invariants.json",
+            "<results>/numbers.json",
+            *expand("<results>/claims/{file}.json", file=MEASURES),
+            *expand("<results>/figures/fig{n}.npz", n=range(1, 8)),
+        ],
+        shards=gather.samples("<results>/samples/shards/{scatteritem}.npz"),
+        data="<results>/data/sources.json",
+        training="<results>/models/ddpm.json",
+        schema="workflow/schemas/config.schema.yaml",
+        citation="CITATION.cff",
+        environments=[f"{file.removesuffix('.yaml')}.in" for file in SOURCES if re.match(r"envs/.*\.yaml", file)],
+        sources=SOURCES,
+    output:
+        crate="<results>/ro-crate-metadata.json",
+        workflow_copy=directory("<results>/provenance"),
+    log:
+        "<logs>/describe_run.log",
+    benchmark:
+        "<benchmarks>/describe_run.tsv"
+    conda:
+        "../../envs/provenance.yaml"
+    params:
+        agent=config["agent"],
+        note=demo_note(),
+    message:
+        "Describe the run, its origin and its results in an RO-Crate"
+    script:
+        "../scripts/describe_run.py"
