@@ -21,6 +21,7 @@ include: "workflow/rules/classifier.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/pde.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/classroom.smk"
 
 
 rule all:
@@ -31,3 +32,4 @@ rule all:
         "<results>/models/classifier_confusion.csv",
         "<results>/pde/convergence.csv",
         "<results>/pde/growth_rates.csv",
+        "<results>/classroom.html",

@@ -70,10 +70,11 @@ def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
 
 SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "denoise_one_gaussian"}
 SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"}
+SAMPLING |= {"denoise_gaussians_finely", "make_classroom"}
 DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
 TRAINING = SAMPLING | {"train_ddpm", "learning_curve"}
 EDITS = [
-    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7"}),
+    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7", "make_classroom"}),
     ("workflow/scripts/diffusion/plots.py", DRAWING),
     ("workflow/scripts/diffusion/sampling.py", SAMPLING),
     ("workflow/scripts/diffusion/backward.py", SAMPLING),
@@ -83,6 +84,8 @@ EDITS = [
     ("workflow/scripts/diffusion/files.py", TRAINING),
     ("workflow/scripts/verify_pde.py", {"verify_pde"}),
     ("workflow/scripts/network.py", SAMPLING),
+    ("workflow/scripts/diffusion/classroom.py", {"make_classroom"}),
+    ("workflow/report/classroom.html", {"make_classroom"}),
 ]
 
 
@@ -103,8 +106,8 @@ SETTINGS = [
     ("ddpm: {learning_rate: 1.0e-3}", TRAINING),
     ("classifier: {epochs: 2}", {"train_classifier", "categorise_samples", "figure_4"}),
     ("samples: {confidence: 0.5}", {"categorise_samples", "figure_4"}),
-    ("pde: {t_end: 5.0}", {"solve_pde", "figure_7"}),
-    ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7"}),
+    ("pde: {t_end: 5.0}", {"solve_pde", "figure_7", "make_classroom"}),
+    ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7", "make_classroom"}),
     ("figures: {training_images: 20}", {"choose_training_images", "figure_1"}),
     ("compute: {threads: 1}", set()),
     ("ddpm: {save_minutes: 3}", set()),

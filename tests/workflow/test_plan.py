@@ -12,6 +12,7 @@ RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
     "choose_training_images", "noise_image", "denoise_gaussians", "denoise_one_gaussian", "denoise_training_image",
     "solve_pde", "verify_pde", "learning_curve", *(f"figure_{n}" for n in range(1, 8)),
+    "noise_image_finely", "denoise_gaussians_finely", "make_classroom",
 }  # fmt: skip
 
 
