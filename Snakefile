@@ -27,6 +27,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/provenance.smk"
+include: "workflow/rules/classroom.smk"
 
 
 rule all:

@@ -114,4 +114,5 @@ def targets() -> list[str]:
         "<results>/claims/claims.csv",
         "<results>/claims/claims.json",
         "<results>/companion.pdf",
+        "<results>/classroom.html",
     ]
