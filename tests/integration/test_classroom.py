@@ -77,6 +77,10 @@ class Classroom:
     def find(self, selector: str):
         return self.chrome.find_element(By.CSS_SELECTOR, selector)
 
+    def show(self, element) -> None:
+        """Scroll to it, clear of the sliders at the lower edge."""
+        self.chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+
     def slider(self, section: str):
         return self.find(f"#{section} input")
 
@@ -205,7 +209,7 @@ def test_norm_and_mean_are_kept_and_the_modes_hand_over_down_to_the_first(classr
         C.append(classroom.text("pde", "C"))
         leaders.append(int(classroom.text("pde", "leader")))
         assert abs(classroom.number("pde", "mean")) < 1e-12
-    assert set(C) == {C[0]} and float(C[0]) == pytest.approx(np.sum(rate * start**2), rel=1e-9)
+    assert set(C) == {C[0]} and float(C[0]) == pytest.approx(np.sum(rate * start**2), rel=1e-7)
     assert leaders[0] == 6 and leaders[-1] == 1 and leaders == sorted(leaders, reverse=True)
 
 
@@ -276,6 +280,7 @@ def test_the_mouse_drags_the_slider_and_the_picture(classroom, section):
     assert frame == pytest.approx(last / 3, abs=0.06 * last + 1)
     assert classroom.picture(section) != before
     picture = classroom.find(f"#{section} .drag")
+    classroom.show(picture)
     ActionChains(classroom.chrome).move_to_element(picture).click_and_hold().move_by_offset(
         picture.size["width"] // 4, 0
     ).release().perform()
@@ -287,7 +292,7 @@ def test_a_finger_drags_the_slider(classroom, section):
     classroom.open(360, 740, touch=True)
     slider = classroom.slider(section)
     assert slider.size["height"] >= 44 and classroom.find(f"#{section} button").size["height"] >= 44
-    classroom.chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", slider)
+    classroom.show(slider)
     box = classroom.chrome.execute_script("return arguments[0].getBoundingClientRect().toJSON()", slider)
     y, before = box["top"] + box["height"] / 2, classroom.picture(section)
     for kind, share in (("touchStart", 0.05), ("touchMove", 0.3), ("touchMove", 0.6), ("touchEnd", None)):
