@@ -51,10 +51,25 @@ def test_law_of_the_leap_in_both_outcomes():
 
 
 def test_recognised():
-    found = evidence.recognised(np.array([0.95] * 90 + [0.9] * 10), 0.9)
+    found = evidence.recognised(np.arange(100) < 90)
     assert (found["recognised"], found["samples"], found["share"]) == (90, 100, 0.9)
     assert found["chance"] == pytest.approx(9 * 0.9**8 * 0.1 + 0.9**9)
     assert found["chance_low"] < found["chance"] < found["chance_high"]
+
+
+def test_recogniser_takes_real_images_and_neither_noise_nor_what_the_classifier_doubts():
+    torch.manual_seed(0)
+    model = Classifier(width=4)
+    images = 0.05 * normal(1500, 1, 16, 16)
+    model.train()
+    with torch.no_grad():
+        model(images)  # sets the batch normalisation
+    real, noise = images[1000:], normal(200, 1, 16, 16, seed=1)
+    recognise = evidence.Recogniser.fit(model, 0.0, images[:500], images[500:1000])
+    assert recognise(real)[0].mean() > 0.95
+    found, sure = recognise(noise)
+    assert sure.all() and not found.any()
+    assert not evidence.Recogniser.fit(model, 1.0, images[:500], images[500:1000])(real)[0].any()
 
 
 def test_counts_in_both_outcomes():

@@ -34,7 +34,7 @@ CONDITIONS = [
     ({"at_least": 0.5}, [0.5, 7], [0.49, -1], "n at least 0.5"),
     ({"between": [1000, 2000]}, [1000, 1980.5, 2000], [999, 2001], "n between 1,000 and 2,000"),
     ({"equals": 205}, [205], [204, 206], "n equal to 205"),
-    ({"equals": True}, [True], [False], "n: yes"),
+    ({"equals": True}, [True], [False], "n"),
 ]  # fmt: skip
 
 

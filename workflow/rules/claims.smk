@@ -88,6 +88,7 @@ rule measure_samples:
         library=library("measure_samples.py"),
         images="<results>/data/images.npz",
         classifier="<results>/models/classifier.safetensors",
+        judge="<results>/models/classifier.json",
         categories="<results>/samples/categories.csv",
         figure_3="<results>/figures/fig3.npz",
         figure_4="<results>/figures/fig4.npz",

@@ -4,6 +4,8 @@ Images are (n, 1, h, w) in [-1, 1]. A judge gives each image a label and a confi
 too small to give is None.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from scipy import stats
@@ -25,10 +27,10 @@ def read_labels(model: Classifier, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return p.argmax(dim=1).numpy(), p.amax(dim=1).numpy()
 
 
-def accuracy(found: np.ndarray, truth: np.ndarray) -> dict:
+def accuracy(right: int, total: int) -> dict:
     """The share of labels that are right, with Wilson's 95% interval."""
-    value, low, high = metrics.share((found == truth).sum(), len(truth))
-    return {"accuracy": value, "accuracy_low": low, "accuracy_high": high, "images": len(truth)}
+    value, low, high = metrics.share(right, total)
+    return {"accuracy": value, "accuracy_low": low, "accuracy_high": high, "images": total}
 
 
 # Section 3: images carried to t = T
@@ -36,8 +38,8 @@ def accuracy(found: np.ndarray, truth: np.ndarray) -> dict:
 
 def visible(model: Classifier, clean: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
     """What the classifier reads of images at T, beside what it reads of the clean ones."""
-    of_clean = accuracy(read_labels(model, clean)[0], truth)["accuracy"]
-    return accuracy(read_labels(model, at_T.clamp(-1, 1))[0], truth) | {"clean_accuracy": of_clean}
+    of_clean, of_noised = (int((read_labels(model, x)[0] == truth).sum()) for x in (clean, at_T.clamp(-1, 1)))
+    return accuracy(of_noised, len(truth)) | {"clean_accuracy": of_clean / len(truth)}
 
 
 def informed_judge(
@@ -54,12 +56,11 @@ def informed_judge(
     for x in at_T.flatten(1).split(500):
         log_density = (x @ means.T - means.square().sum(dim=1) / 2) / (1 - left)  # but for a term that all share
         found.append((log_density.softmax(dim=1) @ kinds).argmax(dim=1))
-    found = torch.cat(found).numpy()
+    right = int((torch.cat(found).numpy() == truth).sum())
     chance = float(np.bincount(truth).max() / len(truth))
-    test_result = stats.binomtest(int((found == truth).sum()), len(truth), chance, alternative="greater")
-    return accuracy(found, truth) | {
+    return accuracy(right, len(truth)) | {
         "chance": chance,
-        "p_value": float(test_result.pvalue),
+        "p_value": float(stats.binomtest(right, len(truth), chance, alternative="greater").pvalue),
         "training_images": len(train),
     }
 
@@ -100,18 +101,40 @@ def law_of_leap(x_T: Tensor, x_0: Tensor, schedule: VarianceSchedule) -> dict:
 # Section 2: the samples
 
 
-def recognised(confidence: np.ndarray, threshold: float) -> dict:
-    """How many images the classifier is sure of, and how often nine such images hold at least eight."""
-    count = int((confidence > threshold).sum())
-    share = metrics.share(count, len(confidence))
+@dataclass(frozen=True)
+class Recogniser:
+    """Tells digits from what is none. The classifier's confidence alone does not: it is trained on digits only, and may
+    be sure of pure noise. So an image is recognised if the classifier is sure of it, and if in the classifier's
+    features it lies as near to real training images as all but 1% of real test images do.
+    """
+
+    model: Classifier
+    confidence: float
+    reference: Tensor
+    """Features of training images, (n, d)."""
+    radius: float
+    """The 99% quantile of the distances of test images to the nearest of `reference`."""
+
+    @classmethod
+    def fit(cls, model: Classifier, confidence: float, train: Tensor, test: Tensor) -> "Recogniser":
+        of_train, of_test = (torch.from_numpy(metrics.classifier_features(model, x)) for x in (train, test))
+        return cls(model, confidence, of_train, float(np.quantile(metrics.nearest(of_test, of_train), 0.99)))
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Which images are recognised, and of which the classifier is sure: both (n,) of truth values."""
+        features = torch.from_numpy(metrics.classifier_features(self.model, x))
+        sure = self.model.logits(features.float()).softmax(dim=1).amax(dim=1).numpy() > self.confidence
+        return sure & (metrics.nearest(features, self.reference) <= self.radius), sure
+
+
+def recognised(found: np.ndarray) -> dict:
+    """How many images are recognised, with Wilson's 95% interval, and how often nine such hold at least eight."""
+    share = metrics.share(found.sum(), len(found))
     chance = [metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share]
     names = [f"{name}{end}" for name in ("share", "chance") for end in ("", "_low", "_high")]
-    return {
-        "samples": len(confidence),
-        "recognised": count,
-        "confidence": threshold,
-        **dict(zip(names, [*share, *chance], strict=True)),
-    }
+    numbers = dict(zip(names, [*share, *chance], strict=True))
+    return {"samples": len(found), "recognised": int(found.sum()), **numbers}
 
 
 def category_counts(labels: np.ndarray, train_labels: np.ndarray, random: np.random.Generator) -> dict:
@@ -207,7 +230,7 @@ def plausibility(
     size = min(len(samples), len(train) // 2)
     if size < 2:  # there is no covariance
         return {"to_missing_digit": None}
-    order = random.permutation(len(train))[: 12 * size]  # enough of each digit's absence
+    order = random.permutation(len(train))[: 4 * size]
     features, labels = metrics.classifier_features(model, train[order]), train_labels[order]
     reference = metrics.moments(metrics.classifier_features(model, test))
 

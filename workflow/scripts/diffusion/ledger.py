@@ -72,7 +72,7 @@ def threshold(holds: dict) -> str:
     ((kind, bound),) = condition.items()
     name = field.replace("_low", ", lower end,").replace("_high", ", upper end,").replace("_", " ")
     if isinstance(bound, bool):
-        return f"{name}: {'yes' if bound else 'no'}"
+        return name if bound else f"not {name}"
     bounds = [f"{b:,}" if isinstance(b, int) else f"{b:g}" for b in (bound if kind == "between" else [bound])]
     return f"{name} {CONDITIONS[kind][1].format(*bounds)}"
 
