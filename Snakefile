@@ -38,4 +38,5 @@ rule all:
         "<results>/pde/growth_rates.csv",
         "<results>/claims/claims.csv",
         "<results>/claims/claims.json",
+        "<results>/claims/claims.html",
         "<results>/companion.pdf",
