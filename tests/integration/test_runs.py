@@ -225,9 +225,9 @@ COMPANION = "results/tiny/companion.pdf"
 
 
 def test_the_companion_has_the_runs_numbers_and_says_that_it_is_a_demo(finished):
-    pages = [page.extract_text().replace("\u00ad", "") for page in PdfReader(finished / COMPANION).pages]  # no hyphens
-    pages = [re.sub(r"\s+", " ", page).replace("'", "’") for page in pages]
-    note = "Demo on scikit-learn’s 8×8 digits, not on MNIST"
+    pages = [re.sub(r"[-\u00ad]\s*", "", page.extract_text()) for page in PdfReader(finished / COMPANION).pages]
+    pages = [re.sub(r"\s+", " ", page).replace("'", "’") for page in pages]  # one line without hyphens
+    note = "Demo on scikitlearn’s 8×8 digits, not on MNIST"
     assert note in pages[0]
     text = " ".join(pages)
     for n in range(1, 8):

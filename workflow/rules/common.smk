@@ -113,6 +113,7 @@ def targets() -> list[str]:
         "<results>/pde/growth_rates.csv",
         "<results>/claims/claims.csv",
         "<results>/claims/claims.json",
+        "<results>/claims/claims.html",
         "<results>/companion.pdf",
         "<results>/classroom.html",
     ]
