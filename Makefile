@@ -4,14 +4,19 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
 MNIST ?=
-# Anything more for Snakemake, as in `make demo ARGS=-n`.
+# The preset that `make verify`, `make report` and `make estimate` speak of: demo, laptop or paper.
+PRESET ?= demo
+# Anything more for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde ARGS="--rounds 3"`.
 ARGS ?=
+# What `make bench` measures; `precision` besides, with the weights of a finished run.
+PARTS ?= network pde
 
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
 MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
+OVERLAY = $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop paper test lint format lock clean
+.PHONY: help demo laptop paper verify report estimate bench test lint format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -24,6 +29,20 @@ laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on
 
 paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it wants a GPU
 	$(SNAKEMAKE) $(MIRROR) $(ARGS)
+
+verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, PRESET=paper)
+	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) $(ARGS) \
+	    -- results/$(PRESET)/claims/claims.json
+	.venv/bin/python workflow/scripts/show_claims.py results/$(PRESET)/claims/claims.json
+
+report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
+	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) --report results/$(PRESET)/report.html $(ARGS)
+
+estimate: .venv/workflow  ## how long a preset will take on this machine: make estimate PRESET=laptop
+	.venv/bin/python -m benchmarks.estimate $(PRESET) $(ARGS)
+
+bench: .venv/peers/ready  ## speed beside diffusers, denoising-diffusion-pytorch, scipy and py-pde, on an idle machine
+	for part in $(PARTS); do .venv/peers/bin/python -m benchmarks.$$part $(ARGS) || exit; done
 
 test: .venv/tests  ## every test
 	.venv/bin/python -m pytest
@@ -53,4 +72,12 @@ clean:  ## remove results/demo (the other results cost hours: remove them by han
 
 .venv/tests: .venv/workflow envs/tests.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/tests.txt
+	touch $@
+
+# The peers have an environment of their own, which sees the workflow's packages through a .pth file.
+.venv/peers/ready: .venv/workflow benchmarks/peers.txt
+	.venv/bin/python -m venv --without-pip .venv/peers
+	.venv/peers/bin/python -c 'import pathlib, sysconfig; own = pathlib.Path(sysconfig.get_path("purelib")); \
+		(own / "workflow.pth").write_text(f"../../../../lib/{own.parent.name}/site-packages\n")'
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/peers.txt
 	touch $@

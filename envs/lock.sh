@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write every lock of envs/ from its short list (`make lock`): the full closure of packages, pinned and hashed,
-# valid for Python 3.11 and later on every platform. The rules' environments take the workflow's versions.
+# Write every lock, of envs/ and of the benchmarks' peers, from its short list (`make lock`): the full closure of
+# packages, pinned and hashed, valid for Python 3.11 and later on every platform. All take the workflow's versions.
 set -eu
 cd "$(dirname "$0")"
 
@@ -10,8 +10,9 @@ compile() {
 
 compile workflow.in --output-file workflow.txt
 compile tests.in --constraint workflow.txt --output-file tests.txt
+compile ../benchmarks/peers.in --constraint workflow.txt --output-file ../benchmarks/peers.txt
 compile citation.in --output-file citation.txt
-for environment in learn numerics provenance; do
+for environment in learn numerics paper provenance; do
     {
         printf '# Made by `make lock` from %s.in; do not edit.\n' "$environment"
         printf 'channels: [conda-forge]\ndependencies:\n  - python=3.12\n  - pip=25.3\n  - pip:\n'

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("Snakefile", "config.yaml", "presets", "profiles", "envs", "workflow", "CITATION.cff", "LICENSE")
+PARTS = ("Snakefile", "config.yaml", "presets", "profiles", "envs", "paper", "workflow", "CITATION.cff", "LICENSE")
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +79,18 @@ def tiny(checkout) -> Checkout:
     """A checkout with a preset that takes seconds: `--configfile tiny.yaml`."""
     (checkout / "tiny.yaml").write_text(TINY)
     return checkout
+
+
+@pytest.fixture
+def mounted(tiny):
+    """Mounts a small file system on results/; a skip where that is not allowed."""
+    results = tiny / "results"
+    results.mkdir()
+
+    def mount(*options):
+        done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(results)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"file systems cannot be mounted here: {done.stderr.strip()}")
+
+    yield mount
+    subprocess.run(["umount", str(results)], capture_output=True)

@@ -3,17 +3,19 @@
 `KILLS=20 make test` kills twenty times; the default is three.
 """
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, Checkout
 from safetensors.torch import load_file
 
 KILLS = int(os.environ.get("KILLS", "3"))
@@ -75,29 +77,91 @@ def test_killed_at_random_moments_and_bitwise_the_same(tmp_path):
     assert (whole / "history.json").read_text() == (parts / "history.json").read_text()
 
 
+TARGET = "results/tiny/models/ddpm.json"
+LOG = "results/tiny/logs/train_ddpm.log"
+
+
 @pytest.fixture
 def long(tiny):
-    """A training of a minute: time to stop it in its middle."""
-    (tiny / "long.yaml").write_text("ddpm: {epochs: 2.0, save_minutes: 100}")
+    """A training of a minute, so that there is time to stop it in its middle; it saves its state every second."""
+    (tiny / "long.yaml").write_text("ddpm: {epochs: 2.0, save_minutes: 0.02}")
     return tiny
+
+
+def begin(checkout: Checkout, *arguments: str) -> subprocess.Popen:
+    """Snakemake in a process group of its own, its output beside the checkout, left to run."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml", "long.yaml", *arguments]
+    with (checkout / "output").open("w") as output:
+        return subprocess.Popen(command, cwd=checkout.folder, stdout=output, stderr=output, start_new_session=True)
+
+
+def wait_until(condition: Callable[[], bool], running: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 180
+    while not condition():
+        assert time.monotonic() < deadline and running.poll() is None
+        time.sleep(0.05)
+
+
+def says(file: Path, sentence: str) -> bool:
+    return file.is_file() and sentence in file.read_text()
 
 
 def test_terminated_job_saves_its_state_and_a_retry_goes_on(long):
     """SIGTERM to the script, as Slurm sends it before a time limit, under a Snakemake that tries again."""
-    target = "results/tiny/models/ddpm.json"
-    log = long / "results/tiny/logs/train_ddpm.log"
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--retries", "1"]
-    command += ["--configfile", "tiny.yaml", "long.yaml", "--", target]
-    running = subprocess.Popen(command, cwd=long.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 120
-    while not (log.is_file() and "step 50 of 359" in log.read_text()):
-        assert time.monotonic() < deadline and running.poll() is None
-        time.sleep(0.1)
+    (long / "long.yaml").write_text("ddpm: {epochs: 2.0, save_minutes: 100}")
+    running = begin(long, "--retries", "1", "--", TARGET)
+    wait_until(lambda: says(long / LOG, "step 50 of 359"), running)
     found = subprocess.run(["pgrep", "-f", f"{long.folder}.*train_ddpm.py"], capture_output=True, text=True).stdout
     for pid in found.split():
         if b"bash" not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
             os.kill(int(pid), signal.SIGTERM)
-    output = running.communicate()[0]
+    running.wait()
+    output = (long / "output").read_text()
     assert running.returncode == 0, output
     assert "its state is saved: run again to go on from there" in output
-    assert "going on after step" in log.read_text()
+    assert "going on after step" in (long / LOG).read_text()
+
+
+def test_snakemake_killed_with_all_its_jobs_goes_on_after_an_unlock(long):
+    """kill -9 in the middle of training, and again when one of three shards of samples is there."""
+
+    def kill(running: subprocess.Popen) -> None:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        locked = long.snakemake("--configfile", "tiny.yaml", "long.yaml")
+        assert locked.returncode != 0 and "--unlock" in locked.output
+        assert long.snakemake("--configfile", "tiny.yaml", "long.yaml", "--unlock").returncode == 0
+
+    running = begin(long)
+    wait_until(lambda: says(long / LOG, "step 50 of 359"), running)
+    kill(running)
+
+    running = begin(long)
+    shards = long / "results/tiny/samples/shards"
+    wait_until(lambda: len(list(shards.glob("*.npz"))) == 1, running)
+    assert "going on after step" in (long / LOG).read_text()
+    time.sleep(1)  # until Snakemake has seen that the shard's job is over
+    kill(running)
+
+    first = {file: file.stat().st_mtime_ns for file in shards.glob("*.npz")}
+    weights = (long / "results/tiny/models/ddpm.safetensors").stat().st_mtime_ns
+    assert begin(long).wait() == 0, (long / "output").read_text()
+    assert len(first) == 1 and all(file.stat().st_mtime_ns == time for file, time in first.items())
+    assert (long / "results/tiny/models/ddpm.safetensors").stat().st_mtime_ns == weights
+
+
+def test_a_disk_that_fills_up_during_training_costs_nothing(long, mounted):
+    """A state that cannot be saved is said; after room is made the training goes on from the last whole one."""
+    mounted("-o", "size=200m")
+    running = begin(long, "--", TARGET)
+    wait_until(lambda: says(long / LOG, "step 50 of 359"), running)
+    filler = long / "results/filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(2**20)):
+            pass
+    assert running.wait() != 0
+    output = (long / "output").read_text()
+    assert "the disk is full: free some" in output and "Traceback" not in output, output
+    filler.unlink()
+    assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
+    assert "going on after step" in (long / LOG).read_text()

@@ -13,8 +13,10 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import TINY, Checkout, planned
 from crates import altered, graph, problems
+from pypdf import PdfReader
 
 PRESET = ("--configfile", "tiny.yaml")
 
@@ -65,6 +67,35 @@ def test_history_has_a_row_for_the_whole_training(finished):
     assert summary["steps"] == int(0.05 * 1437 / 8) == history["step"].iloc[-1]
 
 
+def test_every_claim_has_a_verdict_and_a_demo_says_of_which_it_cannot_speak(finished):
+    table = json.loads((finished / "results/tiny/claims/claims.json").read_text(encoding="utf-8"))
+    ledger = yaml.safe_load((finished / "paper/claims.yaml").read_text(encoding="utf-8"))["claims"]
+    verdicts = {row["id"]: row["verdict"] for row in table["claims"]}
+    assert list(verdicts) == [claim["id"] for claim in ledger]
+    assert sum(table["counts"].values()) == len(ledger) and table["data"] == "digits" and table["demo_note"]
+    assert all(verdicts[claim["id"]] == "not testable here" for claim in ledger if claim["data"] == "mnist")
+    for row in table["claims"]:
+        assert all(isinstance(row[key], str) and row[key] for key in row), row["id"]
+        if row["kind"] == "algebra":
+            assert row["verdict"] == "confirmed", row["id"]
+    assert len(pd.read_csv(finished / "results/tiny/claims/claims.csv")) == len(ledger)
+
+
+def test_training_gives_the_same_network_whatever_the_labels(finished, tmp_path):
+    """What the claim `labels-unused` reads off the code, tried: the labels are shuffled, and training run anew."""
+    shuffled = Checkout(tmp_path / "shuffled")
+    (shuffled / "tiny.yaml").write_text(TINY)
+    target, images = "results/tiny/models/ddpm.safetensors", "results/tiny/data/images.npz"
+    assert shuffled.snakemake(*PRESET, "--", images).returncode == 0
+    with np.load(shuffled / images) as file:
+        arrays = dict(file)
+    arrays["train_labels"] = np.random.default_rng(0).permutation(arrays["train_labels"])
+    np.savez(shuffled / images, **arrays)
+    done = shuffled.snakemake(*PRESET, "--", target)
+    assert done.returncode == 0 and "prepare_images" not in planned(done.output), done.output
+    assert (shuffled / target).read_bytes() == (finished / target).read_bytes()
+
+
 def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
     assert run_again(finished) == set()
     later = time.time() + 5
@@ -106,22 +137,43 @@ def test_the_crates_copy_of_the_workflow_plans_the_same_run(finished, tmp_path):
     assert planned(again.stdout + again.stderr) == planned(first.stdout + first.stderr) != {}
 
 
+OF_SAMPLES = {"measure_samples", "judge_claims"}
+OF_PDE = {"measure_pde", "judge_claims"}
 SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "denoise_one_gaussian"}
-SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"}
+SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"} | OF_SAMPLES
+SAMPLING |= {"denoise_gaussians_finely", "make_classroom"}
 DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
-TRAINING = SAMPLING | {"train_ddpm", "learning_curve"}
+TRAINING = SAMPLING | {"train_ddpm", "learning_curve", "measure_network"}
+CLASSIFYING = {"train_classifier", "categorise_samples", "figure_4", "measure_forward"} | OF_SAMPLES
+PAPER = {"gather_numbers", "typeset_companion"}
+
+
+def told(rules: set[str]) -> set[str]:
+    """With the rules that tell of everything: the companion document (a drawing changes no number), the crate."""
+    if rules <= {"make_classroom", "describe_run"}:
+        return rules and rules | {"describe_run"}
+    return rules | {"describe_run"} | ({"typeset_companion"} if rules <= DRAWING else PAPER)
+
+
 EDITS = [
-    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7"}),
+    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7", "make_classroom"} | OF_PDE),
     ("workflow/scripts/diffusion/plots.py", DRAWING),
-    ("workflow/scripts/diffusion/sampling.py", SAMPLING),
-    ("workflow/scripts/diffusion/backward.py", SAMPLING),
+    ("workflow/scripts/diffusion/sampling.py", SAMPLING | {"measure_network"}),
+    ("workflow/scripts/diffusion/backward.py", SAMPLING | {"measure_network", "measure_sde"}),
     ("workflow/scripts/diffusion/unet.py", TRAINING),
-    ("workflow/scripts/diffusion/classifier.py", {"train_classifier", "categorise_samples", "figure_4"}),
+    ("workflow/scripts/diffusion/classifier.py", CLASSIFYING),
     ("workflow/scripts/diffusion/training.py", TRAINING),
     ("workflow/scripts/diffusion/files.py", TRAINING),
-    ("workflow/scripts/verify_pde.py", {"verify_pde"}),
+    ("workflow/scripts/diffusion/evidence.py", {"measure_forward"} | OF_SAMPLES),
+    ("workflow/scripts/diffusion/algebra.py", {"check_algebra", "judge_claims"}),
+    ("workflow/scripts/diffusion/ledger.py", {"judge_claims"}),
+    ("workflow/scripts/verify_pde.py", {"verify_pde"} | OF_PDE),
     ("workflow/scripts/network.py", SAMPLING),
+    ("paper/claims.yaml", {"judge_claims"}),
+    ("workflow/scripts/diffusion/companion.py", PAPER),
     ("workflow/scripts/diffusion/provenance.py", {"describe_run"}),
+    ("workflow/scripts/diffusion/classroom.py", {"make_classroom"}),
+    ("workflow/report/classroom.html", {"make_classroom"}),
 ]
 
 
@@ -132,7 +184,7 @@ def test_editing_a_module_reruns_its_users(finished, file, rules):
     try:
         path.write_bytes(before + b"\n# edited\n")
         os.utime(path, (time.time() + 5,) * 2)
-        assert run_again(finished) == rules | {"describe_run"}
+        assert run_again(finished) == told(rules)
     finally:
         path.write_bytes(before)
         os.utime(path, times)  # of a script, unlike of an input, Snakemake asks the time
@@ -140,10 +192,10 @@ def test_editing_a_module_reruns_its_users(finished, file, rules):
 
 SETTINGS = [
     ("ddpm: {learning_rate: 1.0e-3}", TRAINING),
-    ("classifier: {epochs: 2}", {"train_classifier", "categorise_samples", "figure_4"}),
-    ("samples: {confidence: 0.5}", {"categorise_samples", "figure_4"}),
-    ("pde: {t_end: 5.0}", {"solve_pde", "figure_7"}),
-    ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7"}),
+    ("classifier: {epochs: 2}", CLASSIFYING),
+    ("samples: {confidence: 0.5}", {"categorise_samples", "figure_4"} | OF_SAMPLES),
+    ("pde: {t_end: 5.0}", {"solve_pde", "figure_7", "make_classroom"} | OF_PDE),
+    ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7", "make_classroom"} | OF_PDE),
     ("figures: {training_images: 20}", {"choose_training_images", "figure_1"}),
     ("compute: {threads: 1}", set()),
     ("ddpm: {save_minutes: 3}", set()),
@@ -156,7 +208,74 @@ SETTINGS = [
 @pytest.mark.parametrize("setting, rules", SETTINGS, ids=[setting for setting, _ in SETTINGS])
 def test_a_setting_reruns_what_depends_on_it(finished, setting, rules):
     (finished / "more.yaml").write_text(setting)
-    assert run_again(finished, "more.yaml") == (rules | {"describe_run"} if rules else set())
+    assert run_again(finished, "more.yaml") == told(rules)
+
+
+def test_a_new_text_is_typeset_and_nothing_else_runs(finished):
+    text = finished / "paper/companion.typ"
+    before = text.read_bytes()
+    try:
+        text.write_bytes(before + b"\n// edited\n")
+        assert run_again(finished) == {"typeset_companion", "describe_run"}
+    finally:
+        text.write_bytes(before)
+
+
+COMPANION = "results/tiny/companion.pdf"
+
+
+def test_the_companion_has_the_runs_numbers_and_says_that_it_is_a_demo(finished):
+    pages = [page.extract_text().replace("\u00ad", "") for page in PdfReader(finished / COMPANION).pages]  # no hyphens
+    pages = [re.sub(r"\s+", " ", page).replace("'", "’") for page in pages]
+    note = "Demo on scikit-learn’s 8×8 digits, not on MNIST"
+    assert note in pages[0]
+    text = " ".join(pages)
+    for n in range(1, 8):
+        caption = text.split(f"Figure {n}. ")[1]
+        assert note in caption[:900], caption[:900]
+    accuracy = json.loads((finished / "results/tiny/models/classifier.json").read_text())["test_accuracy"]
+    claims = json.loads((finished / "results/tiny/claims/claims.json").read_text())
+    assert f"{100 * accuracy:.2f}%" in pages[0]
+    assert f"confirms {claims['counts']['confirmed']}, does not confirm {claims['counts']['not confirmed']}" in pages[0]
+    assert PdfReader(finished / COMPANION).metadata.creation_date is None
+
+
+def test_the_companion_is_the_same_bytes_when_it_is_made_again(finished):
+    first = (finished / COMPANION).read_bytes()
+    (finished / COMPANION).unlink()
+    done = finished.snakemake(*PRESET, "--", COMPANION)
+    assert done.returncode == 0, done.output
+    assert (finished / COMPANION).read_bytes() == first
+
+
+def test_a_broken_table_of_claims_is_said(finished):
+    table = finished / "results/tiny/claims/claims.json"
+    before, times = table.read_bytes(), (table.stat().st_atime, table.stat().st_mtime)
+    kept = {name: (finished / f"results/tiny/{name}").read_bytes() for name in ("numbers.json", "companion.pdf")}
+    try:
+        table.write_text('{"claims": [')
+        os.utime(table, (time.time() + 5,) * 2)
+        fails_with(
+            finished.snakemake(*PRESET, "--", COMPANION), r"error: the table of claims .*claims\.json is not JSON"
+        )
+    finally:
+        table.write_bytes(before)
+        os.utime(table, times)
+    done = finished.snakemake(*PRESET)
+    assert done.returncode == 0, done.output
+    assert {name: (finished / f"results/tiny/{name}").read_bytes() for name in kept} == kept
+
+
+def test_the_report_is_one_file_with_all_figures_and_their_numbers(finished):
+    done = finished.snakemake(*PRESET, "--report", "results/tiny/report.html")
+    assert done.returncode == 0, done.output
+    page = (finished / "results/tiny/report.html").read_text(encoding="utf-8")
+    assert "Demo on scikit-learn" in page and "application/pdf" in page and "claims.html" in page
+    for n in range(1, 8):
+        assert f"fig{n}.png" in page
+    accuracy = json.loads((finished / "results/tiny/models/classifier.json").read_text())["test_accuracy"]
+    assert f"{100 * accuracy:.2f}%" in page and "numbers.rst" not in page
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?:", page), "it asks for something from the network"
 
 
 def test_mnist_through_the_mirror_setting(tiny, mnist):
@@ -205,21 +324,6 @@ def test_cuda_where_there_is_none(tiny):
     )
     fails_with(done, r"error: compute\.device is 'cuda', but PyTorch finds no CUDA device")
     assert not (tiny / "results/tiny/models/ddpm.json").exists()
-
-
-@pytest.fixture
-def mounted(tiny):
-    """Mounts a small file system on results/; a skip where that is not allowed."""
-    results = tiny / "results"
-    results.mkdir()
-
-    def mount(*options):
-        done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(results)], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"file systems cannot be mounted here: {done.stderr.strip()}")
-
-    yield mount
-    subprocess.run(["umount", str(results)], capture_output=True)
 
 
 def test_a_full_disk_is_said_and_after_room_is_made_the_run_goes_on(tiny, mounted):

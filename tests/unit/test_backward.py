@@ -1,7 +1,6 @@
 """Section 4: the posterior (14)-(18) and the denoising step (19)."""
 
 import pytest
-import sympy
 import torch
 from diffusers import DDPMScheduler
 from scipy import stats
@@ -45,21 +44,6 @@ def test_mean_18_is_mean_16_with_x_0_eliminated_by_8(t):
     assert torch.allclose(
         denoising_mean(x_t, eps, t, PAPER), posterior_mean(x_t, x_0, t, PAPER), rtol=1e-10, atol=1e-12
     )
-
-
-def test_identities_15_to_18_symbolically():
-    """The exponent of (13) completed to a square, with alpha_bar_t = alpha_t alpha_bar_{t-1} from (7)."""
-    a, before = sympy.symbols("alpha abar_before", positive=True)
-    x, x_t, x_0, eps = sympy.symbols("x x_t x_0 epsilon", real=True)
-    abar = a * before
-    exponent = (x_t - sympy.sqrt(a) * x) ** 2 / (1 - a) + (x - sympy.sqrt(before) * x_0) ** 2 / (1 - before)
-    quadratic = sympy.Poly(sympy.expand(exponent), x)
-    variance = (1 - a) * (1 - before) / (1 - abar)  # (15)
-    mean = (sympy.sqrt(a) * (1 - before) * x_t + sympy.sqrt(before) * (1 - a) * x_0) / (1 - abar)  # (16)
-    assert sympy.simplify(quadratic.coeff_monomial(x**2) - 1 / variance) == 0
-    assert sympy.simplify(quadratic.coeff_monomial(x) + 2 * mean / variance) == 0
-    by_noise = mean.subs(x_0, (x_t - sympy.sqrt(1 - abar) * eps) / sympy.sqrt(abar))  # (17)
-    assert sympy.simplify(by_noise - (x_t - (1 - a) / sympy.sqrt(1 - abar) * eps) / sympy.sqrt(a)) == 0  # (18)
 
 
 def test_same_trajectory_as_an_independent_implementation():

@@ -1,4 +1,4 @@
-"""The locks of envs/: whole, hashed, in step with their short lists, and with all that the rules import."""
+"""The locks of envs/ and benchmarks/: whole, hashed, in step with their short lists, and with what the rules import."""
 
 import ast
 import re
@@ -14,14 +14,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ENVS = ROOT / "envs"
+PLACES = {"peers": ROOT / "benchmarks"}
 SCRIPTS = ROOT / "workflow" / "scripts"
-CONDA = ("learn", "numerics", "provenance")
+CONDA = ("learn", "numerics", "paper", "provenance")
 
 
 def short_list(name: str) -> dict[str, str]:
     """What a short list asks for, with the lists it includes: name to version."""
     wanted = {}
-    for line in (ENVS / f"{name}.in").read_text(encoding="utf-8").splitlines():
+    for line in (PLACES.get(name, ENVS) / f"{name}.in").read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):
             wanted |= short_list(line.removeprefix("-r ").removesuffix(".in"))
         elif line and not line.startswith("#"):
@@ -45,7 +46,7 @@ def pins(lines: list[str]) -> dict[str, set[tuple[str, str, tuple[str, ...]]]]:
 
 
 def requirements(name: str) -> dict:
-    text = (ENVS / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    text = (PLACES.get(name, ENVS) / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
     return pins([line for line in text.splitlines() if line.strip() and not line.startswith("#")])
 
 
@@ -56,7 +57,7 @@ def environment(name: str) -> dict:
     return pins(content["dependencies"][2]["pip"])
 
 
-LOCKS = {"workflow": requirements, "tests": requirements} | dict.fromkeys(CONDA, environment)
+LOCKS = dict.fromkeys(("workflow", "tests", "peers"), requirements) | dict.fromkeys(CONDA, environment)
 
 
 @pytest.mark.parametrize("name", [*LOCKS, "citation"])

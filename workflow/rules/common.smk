@@ -111,4 +111,8 @@ def targets() -> list[str]:
         "<results>/models/classifier_confusion.csv",
         "<results>/pde/convergence.csv",
         "<results>/pde/growth_rates.csv",
+        "<results>/claims/claims.csv",
+        "<results>/claims/claims.json",
+        "<results>/companion.pdf",
+        "<results>/classroom.html",
     ]

@@ -129,13 +129,13 @@ rule figure_1:
         library=library("draw_figure.py"),
         data="<results>/figures/fig1.npz",
     output:
-        pdf=report(
-            "<results>/figures/fig1.pdf",
+        pdf="<results>/figures/fig1.pdf",
+        png=report(
+            "<results>/figures/fig1.png",
             caption="../report/fig1.rst",
-            category="Figures",
+            category="2. Figures",
             labels={"figure": "1", "shows": "training images"},
         ),
-        png="<results>/figures/fig1.png",
     log:
         "<logs>/figure_1.log",
     benchmark:
@@ -156,13 +156,13 @@ use rule figure_1 as figure_2 with:
         library=library("draw_figure.py"),
         data="<results>/figures/fig2.npz",
     output:
-        pdf=report(
-            "<results>/figures/fig2.pdf",
+        pdf="<results>/figures/fig2.pdf",
+        png=report(
+            "<results>/figures/fig2.png",
             caption="../report/fig2.rst",
-            category="Figures",
+            category="2. Figures",
             labels={"figure": "2", "shows": "forward process"},
         ),
-        png="<results>/figures/fig2.png",
     log:
         "<logs>/figure_2.log",
     benchmark:
@@ -179,13 +179,13 @@ use rule figure_1 as figure_3 with:
         library=library("draw_figure.py"),
         data="<results>/figures/fig3.npz",
     output:
-        pdf=report(
-            "<results>/figures/fig3.pdf",
+        pdf="<results>/figures/fig3.pdf",
+        png=report(
+            "<results>/figures/fig3.png",
             caption="../report/fig3.rst",
-            category="Figures",
+            category="2. Figures",
             labels={"figure": "3", "shows": "backward process"},
         ),
-        png="<results>/figures/fig3.png",
     log:
         "<logs>/figure_3.log",
     benchmark:
@@ -202,13 +202,13 @@ use rule figure_1 as figure_4 with:
         library=library("draw_figure.py"),
         data="<results>/figures/fig4.npz",
     output:
-        pdf=report(
-            "<results>/figures/fig4.pdf",
+        pdf="<results>/figures/fig4.pdf",
+        png=report(
+            "<results>/figures/fig4.png",
             caption="../report/fig4.rst",
-            category="Figures",
+            category="2. Figures",
             labels={"figure": "4", "shows": "samples by category"},
         ),
-        png="<results>/figures/fig4.png",
     log:
         "<logs>/figure_4.log",
     benchmark:
@@ -225,13 +225,13 @@ use rule figure_1 as figure_5 with:
         library=library("draw_figure.py"),
         data="<results>/figures/fig5.npz",
     output:
-        pdf=report(
-            "<results>/figures/fig5.pdf",
+        pdf="<results>/figures/fig5.pdf",
+        png=report(
+            "<results>/figures/fig5.png",
             caption="../report/fig5.rst",
-            category="Figures",
+            category="2. Figures",
             labels={"figure": "5", "shows": "nine runs from one Gaussian"},
         ),
-        png="<results>/figures/fig5.png",
     log:
         "<logs>/figure_5.log",
     benchmark:
@@ -248,13 +248,13 @@ use rule figure_1 as figure_6 with:
         library=library("draw_figure.py"),
         data="<results>/figures/fig6.npz",
     output:
-        pdf=report(
-            "<results>/figures/fig6.pdf",
+        pdf="<results>/figures/fig6.pdf",
+        png=report(
+            "<results>/figures/fig6.png",
             caption="../report/fig6.rst",
-            category="Figures",
+            category="2. Figures",
             labels={"figure": "6", "shows": "nine runs from a training image"},
         ),
-        png="<results>/figures/fig6.png",
     log:
         "<logs>/figure_6.log",
     benchmark:
@@ -271,13 +271,13 @@ use rule figure_1 as figure_7 with:
         library=library("draw_figure.py"),
         data="<results>/figures/fig7.npz",
     output:
-        pdf=report(
-            "<results>/figures/fig7.pdf",
+        pdf="<results>/figures/fig7.pdf",
+        png=report(
+            "<results>/figures/fig7.png",
             caption="../report/fig7.rst",
-            category="Figures",
+            category="2. Figures",
             labels={"figure": "7", "shows": "norm-preserving PDE"},
         ),
-        png="<results>/figures/fig7.png",
     log:
         "<logs>/figure_7.log",
     benchmark:
@@ -294,13 +294,13 @@ use rule figure_1 as learning_curve with:
         library=library("draw_figure.py"),
         data="<results>/models/ddpm_history.csv",
     output:
-        pdf=report(
-            "<results>/figures/learning_curve.pdf",
+        pdf="<results>/figures/learning_curve.pdf",
+        png=report(
+            "<results>/figures/learning_curve.png",
             caption="../report/learning_curve.rst",
-            category="Training",
+            category="4. Training",
             labels={"figure": "learning curve", "shows": "loss against images"},
         ),
-        png="<results>/figures/learning_curve.png",
     log:
         "<logs>/learning_curve.log",
     benchmark:

@@ -49,6 +49,8 @@ rule describe_run:
             "<results>/models/classifier.json",
             "<results>/samples/summary.json",
             "<results>/pde/invariants.json",
+            "<results>/numbers.json",
+            *expand("<results>/claims/{file}.json", file=MEASURES),
             *expand("<results>/figures/fig{n}.npz", n=range(1, 8)),
         ],
         shards=gather.samples("<results>/samples/shards/{scatteritem}.npz"),

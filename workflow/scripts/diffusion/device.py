@@ -2,8 +2,10 @@
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 
 from diffusion.errors import UserError
 
@@ -32,6 +34,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def wait_for(device: torch.device) -> None:
+    """Until it has done all that it was asked to do: a GPU works behind our back."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
     if name == "auto":
@@ -51,3 +59,36 @@ def describe(device: torch.device, precision: torch.dtype) -> str:
     cpu = f"CPU with {torch.get_num_threads()} threads"
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     return f"{where}, {str(precision).removeprefix('torch.')}"
+
+
+def send(value: Tensor, device: torch.device) -> Tensor:
+    """The value on the device. A GPU is not waited for: it fetches the value when it comes to need it."""
+    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.to(device)
+
+
+def compiled(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network for training: on a GPU with its elementwise kernels fused and all launches recorded once (CUDA
+    graphs). Without a C compiler, which PyTorch's needs, it runs as it is. On a CPU compilation gains nothing.
+    """
+    if device.type != "cuda":
+        return network
+    torch._dynamo.config.suppress_errors = True  # what cannot be compiled is said, and runs as it is
+    return torch.compile(network, mode="reduce-overhead", dynamic=False)
+
+
+def recorded(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The network for sampling: on a GPU all launches of an evaluation are recorded once for each shape of its first
+    argument, then replayed (CUDA graphs): at small batches a GPU would else wait for the next launch most of the time.
+    """
+    graphs: dict[torch.Size, Callable[..., Tensor]] = {}
+
+    def replay(*arguments: Tensor) -> Tensor:
+        x = arguments[0]
+        if not x.is_cuda:
+            return network(*arguments)
+        if x.shape not in graphs:
+            examples = tuple(value.clone() for value in arguments)
+            graphs[x.shape] = torch.cuda.make_graphed_callables(lambda *inputs: network(*inputs), examples)
+        return graphs[x.shape](*arguments)
+
+    return replay

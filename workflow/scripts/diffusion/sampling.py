@@ -1,13 +1,15 @@
 """Section 5, Algorithm 2: from Gaussian noise x_T to an image x_0, one denoising step (19) at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from diffusion.backward import denoising_step
+from diffusion.device import recorded, wait_for
 from diffusion.forward import VarianceSchedule
-from diffusion.progress import progress_bar
+from diffusion.progress import Forecast, progress_bar
 from diffusion.randomness import generator
 
 
@@ -34,9 +36,10 @@ def denoise(
     t = T..0.
     """
     x = x_T
+    steps = torch.arange(schedule.T + 1, device=x.device)
     each_step(schedule.T, x)
     for t in range(schedule.T, 0, -1):
-        eps_theta = model(x, torch.tensor([t], device=x.device))
+        eps_theta = model(x, steps[t : t + 1])
         x = denoising_step(x, eps_theta, z(t), t, schedule)
         each_step(t - 1, x)
     return x
@@ -44,10 +47,11 @@ def denoise(
 
 def noise_predictor(model: nn.Module, precision: torch.dtype) -> Callable[[Tensor, Tensor], Tensor]:
     """eps_theta as `denoise` takes it: images in float32, the network in `precision`."""
+    network = recorded(model)
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         inputs = x.to(precision, memory_format=torch.channels_last)
-        return model(inputs, t).float().contiguous()
+        return network(inputs, t).float().contiguous()
 
     return predict
 
@@ -74,6 +78,7 @@ def generate(
     schedule = schedule.to(device)
     batches = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
     finished = []
+    forecast = Forecast("sampling", len(batches) * schedule.T, partial(wait_for, device))
     with progress_bar(len(indices) * schedule.T, "step") as bar:
         for batch in batches:
             noise = draw_noise(seed, stream, batch, schedule.T, shape).to(device)
@@ -83,7 +88,9 @@ def generate(
             def each_step(t: int, x: Tensor, seen: dict = seen, n: int = len(batch)) -> None:
                 if t in record:
                     seen[t] = x.cpu()
-                bar.update(n if t < schedule.T else 0)
+                if t < schedule.T:
+                    bar.update(n)
+                    forecast.step()
 
             denoise(predict, start, lambda t, noise=noise: noise[:, t], schedule, each_step)
             finished.append(torch.stack([seen[t] for t in record], dim=1))

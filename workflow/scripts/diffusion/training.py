@@ -6,18 +6,19 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffusion import parallel
+from diffusion.device import compiled, send, wait_for
 from diffusion.errors import UserError
 from diffusion.files import StateFolder
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import rescale
-from diffusion.progress import progress_bar
+from diffusion.progress import Forecast, duration, progress_bar
 from diffusion.randomness import generator
 
 logger = logging.getLogger(__name__)
@@ -181,17 +182,19 @@ def train(
             states.remove_others()
         if training.restore(states):
             logger.info("going on after step %d of %d", training.step, settings.steps)
-    network = parallel.shared(model)
+    network = parallel.shared(compiled(model, device))
     started = time.monotonic() - training.seconds
     saved = time.monotonic()
     row_started = training.seconds
     images_before = training.step * settings.batch_size
     total = settings.steps * settings.batch_size
+    forecast = Forecast("training", settings.steps - training.step, partial(wait_for, device))
     with progress_bar(total, "image", images_before, hidden=parallel.rank() > 0) as bar:
         while training.step < settings.steps:
             _gradient_step(training, network, images, schedule, settings, precision)
             training.seconds = time.monotonic() - started
             bar.update(settings.batch_size)
+            forecast.step()
             finished = training.step == settings.steps
             if training.step % settings.history_steps == 0 or finished:
                 _add_row(training, settings, training.seconds - row_started)
@@ -224,8 +227,9 @@ def _gradient_step(
     device, step, n = images.device, training.step, settings.batch_size
     mine = parallel.share(n)
     indices = minibatch(settings.seed, step, n, len(images))[mine]
-    t, eps = (value[mine].to(device) for value in draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:])))
-    x_0 = rescale(images[indices.to(device)])
+    drawn = draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:]))
+    t, eps = (send(value[mine], device) for value in drawn)
+    x_0 = rescale(images[send(indices, device)])
     training.optimiser.param_groups[0]["lr"] = settings.rate(step)
     training.optimiser.zero_grad(set_to_none=True)
     with mixed_precision(device, precision):
@@ -264,6 +268,6 @@ def _add_row(training: Training, settings: TrainingSettings, seconds: float) -> 
     training.history.append(row)
     left = (settings.steps - training.step) * settings.batch_size / row["images_per_second"]
     logger.info(
-        "step %d of %d: loss %.4f, %.0f images/s, %.0f min left",
-        *(training.step, settings.steps, mean, row["images_per_second"], left / 60),
+        "step %d of %d: loss %.4f, %.0f images/s, %s left",
+        *(training.step, settings.steps, mean, row["images_per_second"], duration(left)),
     )

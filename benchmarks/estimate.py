@@ -1,0 +1,128 @@
+"""How long a whole preset will take on this machine, from a few measured steps of each of its parts.
+
+    make estimate PRESET=laptop        # or demo, paper, or a file of settings
+
+Downloads are not counted, and parts that could run side by side are counted one after the other.
+"""
+
+import argparse
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.minutes import SCRIPTS, start_seconds
+from benchmarks.ours import Ours
+from benchmarks.settings import settings
+from diffusion.classifier import ClassifierSettings, probabilities, train_classifier
+from diffusion.device import describe
+from diffusion.images import rescale
+from diffusion.pde import Grid, combination, solve
+from diffusion.progress import duration
+
+TRAINING_IMAGES = {"mnist": 60_000, "digits": 1_437}
+TEST_IMAGES = {"mnist": 10_000, "digits": 360}
+JOBS_WITH_TORCH, JOBS_THAT_DRAW, JOBS_OF_THE_PDE = 11, 8, 2
+
+
+def steady(rate: Callable[[int], float], at_least: float) -> float:
+    """rate(steps), in steps a second, over so many steps as fill `at_least` seconds by what two of them took."""
+    return rate(max(2, int(at_least * rate(2))))
+
+
+def network(config: dict, threads: int, at_least: float) -> tuple[Ours, dict[str, float]]:
+    """Seconds to train the network and to sample from it."""
+    ddpm, samples, compute = config["ddpm"], config["samples"], config["compute"]
+    ours = Ours(
+        *(compute["device"], compute["precision"], threads, ddpm["channels"]),
+        *(config["data"]["image_size"], ddpm["averaging"]),
+    )
+
+    def training(steps: int) -> float:
+        return ours.train(ddpm["batch_size"], steps) / ddpm["batch_size"]
+
+    def sampling(batch_size: int) -> float:
+        """Seconds for a whole batch."""
+        return ddpm["T"] / steady(lambda steps: ours.sample(batch_size, steps) / batch_size, at_least)
+
+    steps = max(1, int(ddpm["epochs"] * ddpm["images_per_epoch"] / ddpm["batch_size"]))
+    batch_size = min(samples["batch_size"], -(-samples["count"] // samples["shards"]))
+    return ours, {
+        f"train the network: {steps} steps of {ddpm['batch_size']} images": steps / steady(training, at_least),
+        f"generate {samples['count']} samples": samples["count"] / batch_size * sampling(batch_size),
+        "nine runs each for figures 3, 5 and 6": 3 * sampling(9),
+    }
+
+
+def classifier(config: dict, ours: Ours, at_least: float) -> float:
+    """Seconds to train the classifier and to test it."""
+    given, source = config["classifier"], config["data"]["source"]
+    labels = torch.zeros(len(ours.images), dtype=torch.int64)
+    plan = ClassifierSettings(0, 1, given["batch_size"], given["learning_rate"])
+
+    def training(steps: int) -> float:
+        n = min(len(labels), steps * given["batch_size"])
+        started = time.perf_counter()
+        train_classifier(ours.images[:n], labels[:n], plan, ours.device)
+        return n / given["batch_size"] / (time.perf_counter() - started)
+
+    model = train_classifier(ours.images[: given["batch_size"]], labels[: given["batch_size"]], plan, ours.device)
+    started = time.perf_counter()
+    probabilities(model, rescale(ours.images[:1000]), ours.device)
+    test = (time.perf_counter() - started) / 1000 * TEST_IMAGES[source]
+    steps = given["epochs"] * (TRAINING_IMAGES[source] // given["batch_size"])
+    return steps / steady(training, at_least) + test
+
+
+def pde(config: dict) -> float:
+    """Seconds for figure 7's solution and for the tables of errors, by the steps that both take."""
+    given = config["pde"]
+
+    def step_seconds(N: int) -> float:
+        grid = Grid(given["length"], N)
+        u_0 = combination(np.array(given["amplitudes"]), grid.x, grid.L)
+        started = time.perf_counter()
+        solve(u_0, grid, given["dt"], 200)
+        return (time.perf_counter() - started) / 200
+
+    tables = sum((6000 + N) * step_seconds(N) for N in given["refinement"])
+    return given["t_end"] / given["dt"] * step_seconds(given["cells"]) + tables
+
+
+def estimate(config: dict, threads: int, at_least: float = 5.0) -> tuple[str, dict[str, float]]:
+    """What computes, and the seconds of each part; `at_least` is the time that each measurement takes."""
+    threads = min(threads, config["compute"]["threads"])
+    ours, parts = network(config, threads, at_least)
+    parts["train the classifier and test it"] = classifier(config, ours, at_least)
+    parts["solve the PDE and check the solver"] = pde(config)
+    with_torch, draw, plain = (
+        start_seconds(SCRIPTS / script, 1) for script in ("prepare_images.py", "draw_figure.py", "solve_pde.py")
+    )
+    starts = JOBS_WITH_TORCH * with_torch + JOBS_THAT_DRAW * draw + JOBS_OF_THE_PDE * plain
+    parts["starts of all jobs, and small work"] = starts
+    return describe(ours.device, ours.precision), parts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("preset", nargs="?", default="paper", help="demo, laptop, paper, or a file of settings")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+    logging.disable(logging.INFO)
+    config = settings(given.preset)
+    where, parts = estimate(config, given.threads)
+    total = sum(parts.values())
+    table = pd.DataFrame(
+        {"part": name, "time": duration(seconds), "share": f"{seconds / total:.0%}"} for name, seconds in parts.items()
+    )
+    print(f"\nThe preset '{config['preset']}' on {where}, judging by a few measured steps:\n")
+    print(table.to_markdown(index=False))
+    print(f"\ntogether {duration(total)}")
+
+
+if __name__ == "__main__":
+    main()

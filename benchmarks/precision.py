@@ -1,0 +1,81 @@
+"""Does bfloat16 change what is generated? The same seeds in float32 and in bfloat16, before the same classifier.
+
+    .venv/bin/python -m benchmarks.precision laptop --samples 500
+
+It takes the network and the classifier of a finished run, results/<preset>/.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from benchmarks import ROOT
+from benchmarks.measuring import machine, report
+from benchmarks.settings import settings
+from diffusion.classifier import Classifier, probabilities
+from diffusion.device import choose_device, use_threads
+from diffusion.forward import VarianceSchedule
+from diffusion.sampling import generate
+from diffusion.unet import UNet
+
+
+def samples(config: dict, results: Path, count: int, device: torch.device, precision: torch.dtype) -> Tensor:
+    """The run's samples 0..count - 1, (count, 1, h, w), as its rule makes them, in a precision."""
+    ddpm, size = config["ddpm"], config["data"]["image_size"]
+    model = UNet(ddpm["channels"], size)
+    model.load_state_dict(load_file(results / "models" / "ddpm.safetensors"))
+    schedule = VarianceSchedule.linear(ddpm["T"], ddpm["beta_1"], ddpm["beta_T"])
+    batch_size = config["samples"]["batch_size"]
+    return generate(
+        model, schedule, (1, size, size), config["seed"], "sample", range(count), batch_size, device, precision
+    )[:, 0]
+
+
+def verdict(exact: Tensor, rounded: Tensor, p_exact: Tensor, p_rounded: Tensor, threshold: float) -> dict:
+    """How the two sets of samples, (n, 1, h, w), and their probabilities, (n, 10), differ."""
+    confidence, label = p_exact.max(dim=1)
+    confidence_rounded, label_rounded = p_rounded.max(dim=1)
+    return {
+        "samples": len(exact),
+        "recognised, float32": (confidence > threshold).double().mean().item(),
+        "recognised, bfloat16": (confidence_rounded > threshold).double().mean().item(),
+        "same label": (label == label_rounded).double().mean().item(),
+        "mean confidence, float32": confidence.mean().item(),
+        "mean confidence, bfloat16": confidence_rounded.mean().item(),
+        "mean difference of a sample's confidence": (confidence - confidence_rounded).abs().mean().item(),
+        "mean difference of a pixel, of 2": (exact - rounded).abs().mean().item(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("preset", nargs="?", default="laptop", help="demo, laptop, paper, or a file of settings")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--results", type=Path, help="the run's folder; results/<preset> unless said otherwise")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+
+    use_threads(given.threads)
+    device, config = choose_device(given.device), settings(given.preset)
+    results = given.results or ROOT / "results" / config["preset"]
+    if not (results / "models" / "ddpm.safetensors").is_file():
+        raise SystemExit(f"{results} holds no trained network: run the preset first, or name the folder with --results")
+    judge = Classifier()
+    judge.load_state_dict(load_file(results / "models" / "classifier.safetensors"))
+
+    images = [samples(config, results, given.samples, device, p) for p in (torch.float32, torch.bfloat16)]
+    p = [probabilities(judge, x.clamp(-1, 1), device) for x in images]
+    found = verdict(*images, *p, config["samples"]["confidence"])
+    record = {**machine(["torch"]), "preset": config["preset"], **found}
+    title = f"The same {given.samples} seeds of '{config['preset']}' in float32 and in bfloat16, before its classifier."
+    report("precision", title, pd.DataFrame({"what": found.keys(), "value": found.values()}), record)
+
+
+if __name__ == "__main__":
+    main()

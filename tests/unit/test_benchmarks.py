@@ -1,0 +1,124 @@
+"""What the benchmarks and the estimate compute, apart from the times."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from torch import nn
+
+from benchmarks.estimate import estimate
+from benchmarks.measuring import Apart, doubts, refuse_if_busy
+from benchmarks.minutes import imports, rules
+from benchmarks.ours import Ours, count_flops
+from benchmarks.pde import Equations
+from benchmarks.precision import verdict
+from benchmarks.settings import settings
+from diffusion.pde import Grid, combination, multiplier
+from diffusion.unet import SelfAttention
+
+QUIET = {"the ceiling": [100.0, 98.0, 104.0]}
+
+
+def test_a_quiet_machine_is_trusted():
+    assert doubts(0.01, QUIET) == []
+    refuse_if_busy(0.01, QUIET)
+
+
+@pytest.mark.parametrize(
+    "others, yardsticks, sentence",
+    [
+        (0.2, QUIET, "others used 20% of the processors"),
+        (0.0, {"the ceiling": [100.0, 70.0, 101.0]}, "the ceiling moved between 70 and 101"),
+    ],
+)
+def test_a_busy_machine_is_refused_in_a_sentence(others, yardsticks, sentence):
+    with pytest.raises(SystemExit, match=f"too busy: {sentence}") as refusal:
+        refuse_if_busy(others, yardsticks)
+    assert isinstance(refusal.value.code, str)  # Python prints it and exits with 1
+
+
+class Counter:
+    def __init__(self, start):
+        self.value = start
+
+    def add(self, number):
+        self.value += number
+        return self.value
+
+
+def test_contestants_keep_their_state_in_a_process_of_their_own():
+    one, other = Apart(Counter, 1), Apart(Counter, 10)
+    assert [one("add", 1), other("add", 1), one("add", 1)] == [2, 11, 3]
+
+
+def test_operations_of_a_convolution_and_of_attention_in_closed_form():
+    convolution, x = nn.Conv2d(3, 5, 3, padding=1, bias=False), torch.zeros(2, 3, 8, 8)
+    assert count_flops(lambda: convolution(x)) == 2 * (2 * 5 * 8 * 8) * (3 * 3 * 3)
+    width, positions = 4, 6
+    maps = 2 * positions * width * 4 * width  # query, key, value, output
+    products = 2 * 2 * positions * positions * width  # scores, and what they weigh
+    assert count_flops(lambda: SelfAttention(width)(torch.zeros(1, width, positions))) == maps + products
+
+
+def test_operations_of_the_papers_network():
+    about = Ours("cpu", "float32", torch.get_num_threads()).describe()
+    assert about["parameters"] == 12_980_033
+    assert about["forward_flops"] == pytest.approx(3.23e9, rel=2e-3)
+    assert about["training_flops"] == pytest.approx(3 * about["forward_flops"], rel=0.01)
+
+
+def test_peers_of_the_pde_solve_our_discretisation():
+    grid = Grid(2.0, 50)
+    u = combination(np.array([0.5, -0.3, 0.8]), grid.x, grid.L)
+    equations = Equations(grid)
+    assert np.allclose(equations.rate(0.0, u), grid.laplacian(u) + multiplier(u, grid) * u, rtol=1e-10)
+    assert np.allclose(equations.jacobian(0.0, u) @ u, equations.rate(0.0, u), rtol=1e-10)
+
+
+def test_settings_of_a_preset_are_laid_over_config_yaml(tmp_path):
+    assert settings("paper")["ddpm"]["channels"] == 64
+    laptop = settings("laptop")
+    assert (laptop["ddpm"]["channels"], laptop["ddpm"]["T"]) == (32, 500)
+    (tmp_path / "mine.yaml").write_text("preset: mine\nddpm: {T: 7}\n")
+    assert settings(str(tmp_path / "mine.yaml"))["ddpm"] == settings("paper")["ddpm"] | {"T": 7}
+    with pytest.raises(SystemExit, match="no preset labtop: name one of demo, laptop, paper"):
+        settings("labtop")
+
+
+def test_estimate_of_the_demo_grows_with_its_work():
+    config = settings("demo") | {"compute": {"device": "cpu", "precision": "float32", "threads": 2}}
+    config["samples"]["batch_size"] = 10
+    _, parts = estimate(config, threads=2, at_least=0.0)
+    assert all(seconds > 0 for seconds in parts.values())
+    training, generating = [seconds for name, seconds in parts.items() if "train the network" in name or "500" in name]
+    assert training > 60 and generating > 10  # minutes on any machine of today without a GPU
+
+
+def test_where_the_minutes_went(tmp_path):
+    for job, seconds in {"train": 90.0, "shards/1-of-1": 30.0}.items():
+        file = tmp_path / f"{job}.tsv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t100\t{2 * seconds}\n")
+    table = rules(tmp_path)
+    assert table["job"].tolist() == ["train", "shards/1-of-1"]
+    assert table["share"].tolist() == ["75.0%", "25.0%"]
+    with pytest.raises(SystemExit, match="no benchmark files"):
+        rules(tmp_path / "shards" / "none")
+
+
+def test_imports_of_a_script_run_alone():
+    script = ROOT / "workflow" / "scripts" / "draw_figure.py"
+    program = imports(script) + "\nimport sys\nassert 'matplotlib' in sys.modules and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], cwd=script.parent, check=True)
+
+
+def test_verdict_on_two_precisions():
+    x = torch.zeros(2, 1, 4, 4)
+    exact = torch.tensor([[0.95, 0.05], [0.2, 0.8]])
+    found = verdict(x, x + 0.1, exact, torch.tensor([[0.85, 0.15], [0.6, 0.4]]), 0.9)
+    assert (found["recognised, float32"], found["recognised, bfloat16"], found["same label"]) == (0.5, 0.0, 0.5)
+    assert found["mean difference of a sample's confidence"] == pytest.approx(0.15)
+    assert found["mean difference of a pixel, of 2"] == pytest.approx(0.1)

@@ -1,0 +1,157 @@
+MEASURES = ["algebra", "forward", "network", "pde", "samples", "sde"]
+
+
+rule check_algebra:
+    input:
+        library=library("check_algebra.py"),
+    output:
+        measures="<results>/claims/algebra.json",
+    log:
+        "<logs>/check_algebra.log",
+    benchmark:
+        "<benchmarks>/check_algebra.tsv"
+    conda:
+        "../../envs/numerics.yaml"
+    message:
+        "Check the paper's algebra with sympy"
+    script:
+        "../scripts/check_algebra.py"
+
+
+rule measure_forward:
+    input:
+        library=library("measure_forward.py"),
+        images="<results>/data/images.npz",
+        classifier="<results>/models/classifier.safetensors",
+    output:
+        measures="<results>/claims/forward.json",
+    log:
+        "<logs>/measure_forward.log",
+    benchmark:
+        "<benchmarks>/measure_forward.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["compute"]["threads"]
+    params:
+        schedule=SCHEDULE,
+        seed=config["seed"],
+    message:
+        "Measure what is left of the images at t = T, and the leap (8) against the steps (2)"
+    script:
+        "../scripts/measure_forward.py"
+
+
+rule measure_sde:
+    input:
+        library=library("measure_sde.py"),
+    output:
+        measures="<results>/claims/sde.json",
+    log:
+        "<logs>/measure_sde.log",
+    benchmark:
+        "<benchmarks>/measure_sde.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        schedule=SCHEDULE,
+        seed=config["seed"],
+    message:
+        "Measure the strong order of (4) and (19) as steps of stochastic differential equations"
+    script:
+        "../scripts/measure_sde.py"
+
+
+rule measure_network:
+    input:
+        library=library("measure_network.py"),
+        training=["workflow/scripts/train_ddpm.py", *library("train_ddpm.py")],
+        summary="<results>/models/ddpm.json",
+    output:
+        measures="<results>/claims/network.json",
+    log:
+        "<logs>/measure_network.log",
+    benchmark:
+        "<benchmarks>/measure_network.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["compute"]["threads"]
+    params:
+        schedule=SCHEDULE,
+    message:
+        "Count the paper's network, time it, and ask what its training reads and cost"
+    script:
+        "../scripts/measure_network.py"
+
+
+rule measure_samples:
+    input:
+        library=library("measure_samples.py"),
+        images="<results>/data/images.npz",
+        classifier="<results>/models/classifier.safetensors",
+        judge="<results>/models/classifier.json",
+        categories="<results>/samples/categories.csv",
+        figure_3="<results>/figures/fig3.npz",
+        figure_4="<results>/figures/fig4.npz",
+        figure_5="<results>/figures/fig5.npz",
+        figure_6="<results>/figures/fig6.npz",
+    output:
+        measures="<results>/claims/samples.json",
+    log:
+        "<logs>/measure_samples.log",
+    benchmark:
+        "<benchmarks>/measure_samples.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["compute"]["threads"]
+    params:
+        confidence=config["samples"]["confidence"],
+        image=config["figures"]["image"],
+        seed=config["seed"],
+    message:
+        "Measure how recognisable, varied, plausible and novel the samples are"
+    script:
+        "../scripts/measure_samples.py"
+
+
+rule measure_pde:
+    input:
+        library=library("measure_pde.py"),
+        solution="<results>/figures/fig7.npz",
+        invariants="<results>/pde/invariants.json",
+        convergence="<results>/pde/convergence.csv",
+        growth_rates="<results>/pde/growth_rates.csv",
+    output:
+        measures="<results>/claims/pde.json",
+    log:
+        "<logs>/measure_pde.log",
+    benchmark:
+        "<benchmarks>/measure_pde.tsv"
+    conda:
+        "../../envs/numerics.yaml"
+    message:
+        "Sum up what the PDE's runs say about section 7"
+    script:
+        "../scripts/measure_pde.py"
+
+
+rule judge_claims:
+    input:
+        library=library("judge_claims.py"),
+        ledger="paper/claims.yaml",
+        form="workflow/schemas/claims.schema.yaml",
+        measures=expand("<results>/claims/{file}.json", file=MEASURES),
+    output:
+        json="<results>/claims/claims.json",
+        csv="<results>/claims/claims.csv",
+    log:
+        "<logs>/judge_claims.log",
+    benchmark:
+        "<benchmarks>/judge_claims.tsv"
+    conda:
+        "../../envs/numerics.yaml"
+    params:
+        run=dict(preset=config["preset"], data=config["data"]["source"], demo_note=demo_note()),
+    message:
+        "Judge the paper's claims by what this run measured"
+    script:
+        "../scripts/judge_claims.py"

@@ -1,0 +1,110 @@
+# Whose benchmarks the companion's section on cost adds up. `download_mnist` is not among them: all presets share its
+# files, so only the first run has its benchmark.
+COSTS = [
+    "prepare_images",
+    "train_ddpm",
+    "train_classifier",
+    "categorise_samples",
+    "noise_image",
+    "denoise_gaussians",
+    "denoise_one_gaussian",
+    "denoise_training_image",
+    "solve_pde",
+    "verify_pde",
+    "check_algebra",
+    *(f"measure_{what}" for what in MEASURES if what != "algebra"),
+]
+
+
+rule gather_numbers:
+    input:
+        library=library("gather_numbers.py"),
+        training="<results>/models/ddpm.json",
+        history="<results>/models/ddpm_history.csv",
+        classifier="<results>/models/classifier.json",
+        confusion="<results>/models/classifier_confusion.csv",
+        categories="<results>/samples/categories.csv",
+        samples="<results>/samples/summary.json",
+        solution="<results>/figures/fig7.npz",
+        invariants="<results>/pde/invariants.json",
+        convergence="<results>/pde/convergence.csv",
+        growth_rates="<results>/pde/growth_rates.csv",
+        claims="<results>/claims/claims.json",
+        benchmarks=[
+            *expand("<benchmarks>/{rule}.tsv", rule=COSTS[:3]),
+            gather.samples("<benchmarks>/generate_samples_{scatteritem}.tsv"),
+            *expand("<benchmarks>/{rule}.tsv", rule=COSTS[3:]),
+        ],
+        packages=expand("envs/{list}.in", list=["workflow", "learn", "numerics", "paper"]),
+    output:
+        numbers="<results>/numbers.json",
+        captions="<results>/numbers.rst",
+        claims=report(
+            "<results>/claims/claims.html",
+            caption="../report/claims.rst",
+            category="3. Claims",
+            labels={"table": "claims and verdicts"},
+        ),
+    log:
+        "<logs>/gather_numbers.log",
+    benchmark:
+        "<benchmarks>/gather_numbers.tsv"
+    conda:
+        "../../envs/numerics.yaml"
+    params:
+        preset=config["preset"],
+        note=demo_note(),
+        settings={
+            "data": select("data", "source", "image_size"),
+            "ddpm": select(
+                "ddpm",
+                "T",
+                "beta_1",
+                "beta_T",
+                "channels",
+                "batch_size",
+                "epochs",
+                "images_per_epoch",
+                "learning_rate",
+                "adam_decays",
+                "warmup_steps",
+                "cosine_decay",
+                "averaging",
+            ),
+            "classifier": select("classifier", "epochs", "batch_size", "learning_rate"),
+            "samples": select("samples", "count", "confidence"),
+            "figures": select("figures", "training_images", "forward_times", "backward_times", "image"),
+            "pde": select("pde", "length", "cells", "dt", "t_end", "amplitudes", "profile_times"),
+            "seed": config["seed"],
+        },
+    message:
+        "Gather the run's numbers for the companion document and the report"
+    script:
+        "../scripts/gather_numbers.py"
+
+
+rule typeset_companion:
+    input:
+        library=library("typeset_companion.py"),
+        text="paper/companion.typ",
+        parts=["paper/style.typ", "paper/format.typ", "paper/references.bib"],
+        original="config.yaml",
+        numbers="<results>/numbers.json",
+        figures=[figure for figure in figures() if figure.endswith(".pdf")],
+    output:
+        pdf=report(
+            "<results>/companion.pdf",
+            caption="../report/companion.rst",
+            category="1. Companion document",
+            labels={"document": "what was reproduced, and how it went"},
+        ),
+    log:
+        "<logs>/typeset_companion.log",
+    benchmark:
+        "<benchmarks>/typeset_companion.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    message:
+        "Typeset the companion document"
+    script:
+        "../scripts/typeset_companion.py"

@@ -1,0 +1,34 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from job import job
+
+files = snakemake.input
+
+with job(snakemake):
+    in_space = pd.read_csv(files.convergence).query("study == 'space'").iloc[-1]
+    rates = pd.read_csv(files.growth_rates)
+    worst = rates.loc[rates["relative_error"].idxmax()]
+    with np.load(files.solution) as solution:
+        first = solution["amplitudes"][:, 1] ** 2 * solution["eigenvalues"][1] / solution["C"]
+        t = solution["t"]
+    records = {
+        "invariants": json.loads(Path(files.invariants).read_text(encoding="utf-8")),
+        "convergence": {
+            "order": float(in_space["order"]),
+            "error": float(in_space["error"]),
+            "cells": int(in_space["cells"]),
+        },
+        "growth_rates": {
+            "worst": float(worst["relative_error"]),
+            "worst_k": int(worst["k"]),
+            "worst_j": int(worst["j"]),
+            "wrong_signs": int((np.sign(rates["measured"]) != np.sign(rates["theory"])).sum()),
+            "pairs": len(rates),
+        },
+        "decay": {"share": float(first[-1]), "share_start": float(first[0]), "t_end": float(t[-1])},
+    }
+    Path(snakemake.output.measures).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,24 @@
+"""Print the table of claims (`make verify`). Exit code 1 if a claim of algebra fails: that is an error of ours."""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from diffusion.ledger import as_text, failed_algebra
+
+
+def show(file: Path) -> int:
+    """Print claims.json; the exit code."""
+    table = json.loads(file.read_text(encoding="utf-8"))
+    print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
+    if failed := failed_algebra(table):
+        print(f"error: algebra does not hold: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, help="results/<preset>/claims/claims.json")
+    sys.exit(show(parser.parse_args().file))
