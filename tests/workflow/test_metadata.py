@@ -83,3 +83,13 @@ def test_the_repository_is_laid_out_as_the_catalog_asks():
     readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
     assert "snakemake" in readme and "workflow" in readme
     assert (ROOT / "Snakefile").is_file() and list((ROOT / "workflow/rules").glob("*.smk"))
+
+
+def test_the_artifact_appendix_names_every_claim_in_its_group():
+    """A table's row for each file of measures, with the ids of the claims that rest on it."""
+    groups = {}
+    for claim in read("paper/claims.yaml")["claims"]:
+        groups.setdefault(claim.get("measure", "none").split(".")[0], set()).add(claim["id"])
+    text = (ROOT / "ARTIFACT.md").read_text(encoding="utf-8").split("## The claims")[1]
+    rows = dict(re.findall(r"^\| `?(\w+)`? \| (`[^|]*) \|", text, re.M))
+    assert {group: set(re.findall(r"`([a-z-]+)`", ids)) for group, ids in rows.items()} == groups
