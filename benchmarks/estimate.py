@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.measuring import OTHERS_LIMIT, Watch
 from benchmarks.minutes import SCRIPTS, start_seconds
 from benchmarks.ours import Ours
 from benchmarks.settings import settings
@@ -114,7 +115,9 @@ def main() -> None:
     given = parser.parse_args()
     logging.disable(logging.INFO)
     config = settings(given.preset)
+    watch = Watch()
     where, parts = estimate(config, given.threads)
+    others = watch.others()
     total = sum(parts.values())
     table = pd.DataFrame(
         {"part": name, "time": duration(seconds), "share": f"{seconds / total:.0%}"} for name, seconds in parts.items()
@@ -122,6 +125,8 @@ def main() -> None:
     print(f"\nThe preset '{config['preset']}' on {where}, judging by a few measured steps:\n")
     print(table.to_markdown(index=False))
     print(f"\ntogether {duration(total)}")
+    if others > OTHERS_LIMIT:
+        print(f"others used {others:.0%} of the processors meanwhile: on an idle machine it will take less")
 
 
 if __name__ == "__main__":

@@ -70,9 +70,11 @@ def _busy_seconds() -> float:
 
 
 def _our_seconds() -> float:
+    """Of this process and its children, those that have ended too."""
     this = psutil.Process()
     times = [process.cpu_times() for process in (this, *this.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    ended = [getattr(times[0], name, 0.0) for name in ("children_user", "children_system")]
+    return sum(one.user + one.system for one in times) + sum(ended)
 
 
 def spread(values: Sequence[float]) -> float:
