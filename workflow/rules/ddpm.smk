@@ -33,6 +33,7 @@ rule train_ddpm:
             "warmup_steps",
             "cosine_decay",
             "averaging",
+            "stratified_t",
         ),
         compute=COMPUTE,
         seed=config["seed"],

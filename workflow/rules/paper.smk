@@ -70,6 +70,7 @@ rule gather_numbers:
                 "warmup_steps",
                 "cosine_decay",
                 "averaging",
+                "stratified_t",
             ),
             "classifier": select("classifier", "epochs", "batch_size", "learning_rate"),
             "samples": select("samples", "count", "confidence"),

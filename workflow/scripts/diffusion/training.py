@@ -44,6 +44,8 @@ class TrainingSettings:
     """After the warm-up the learning rate falls to zero along half a cosine, else it is constant."""
     averaging: float = 0.0
     """Decay of the exponential moving average of the weights; 0 keeps the last weights."""
+    stratified_t: bool = False
+    """Spread the steps t of a minibatch evenly over 1..T; each is still uniform (see `draw`)."""
     history_steps: int = 50
     """Steps that one row of the history sums up."""
 
@@ -139,12 +141,22 @@ def minibatch(seed: int, step: int, batch_size: int, images: int) -> Tensor:
     return torch.cat(indices)
 
 
-def draw(seed: int, step: int, batch_size: int, T: int, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def draw(
+    seed: int, step: int, batch_size: int, T: int, shape: tuple[int, ...], stratified: bool = False
+) -> tuple[Tensor, Tensor]:
     """Lines 3 and 4 of Algorithm 1 for a minibatch: t uniform on {1, ..., T}, (n,), and eps standard Gaussian,
     (n, *shape). Both ends of the range are drawn; both depend on seed and step alone.
+
+    `stratified` draws one t from each n-th part of the range, in random order. Each t alone is still uniform, so the
+    expected gradient is that of Algorithm 1; its variance is less, since the loss depends strongly on t.
     """
     source = generator(seed, "training", step)
-    t = torch.randint(1, T + 1, (batch_size,), generator=source)
+    if stratified:
+        part = torch.randperm(batch_size, generator=source)
+        within = torch.rand(batch_size, generator=source, dtype=torch.float64)
+        t = 1 + ((part + within) * T / batch_size).long().clamp(max=T - 1)
+    else:
+        t = torch.randint(1, T + 1, (batch_size,), generator=source)
     return t, torch.randn((batch_size, *shape), generator=source)
 
 
@@ -227,7 +239,7 @@ def _gradient_step(
     device, step, n = images.device, training.step, settings.batch_size
     mine = parallel.share(n)
     indices = minibatch(settings.seed, step, n, len(images))[mine]
-    drawn = draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:]))
+    drawn = draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:]), settings.stratified_t)
     t, eps = (send(value[mine], device) for value in drawn)
     x_0 = rescale(images[send(indices, device)])
     training.optimiser.param_groups[0]["lr"] = settings.rate(step)

@@ -1,0 +1,76 @@
+"""What the minutes of training buy: the quality of finished runs' samples against the time of their training.
+
+.venv/bin/python -m benchmarks.quality results/laptop results/short ...
+
+A run with other settings is a preset laid over another, with a `preset:` name of its own. It needs its claims, which
+hold the Frechet distance: `make verify` makes them.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import RESULTS
+from benchmarks.measuring import report
+from diffusion import metrics, plots
+
+
+def quality(run: Path) -> dict:
+    """One run: the minutes of its training, and how good its samples are."""
+    try:
+        training, found, measures = (
+            json.loads((run / file).read_text(encoding="utf-8"))
+            for file in ("models/ddpm.json", "samples/summary.json", "claims/samples.json")
+        )
+    except FileNotFoundError as error:
+        raise SystemExit(f"{error.filename} is missing: finish that run first, with its claims") from None
+    recognised, low, high = metrics.share(found["recognised"], found["samples"])
+    return {
+        "run": run.name,
+        "parameters": training["parameters"],
+        "image visits": training["image_visits"],
+        "batch": training["batch_size"],
+        "minutes": training["seconds"] / 60,
+        "samples": found["samples"],
+        "recognised": recognised,
+        "low": low,
+        "high": high,
+        "mean confidence": found["mean_confidence"],
+        "Frechet distance": measures["frechet"]["distance"],
+        "of real images": measures["frechet"]["floor"],
+    }
+
+
+def draw(table: pd.DataFrame) -> plots.Figure:
+    """Share recognised with its 95% interval, and Frechet distance, against the minutes of training; a name a run."""
+    figure = plots.new_figure(2.7)
+    left, right = figure.subplots(1, 2)
+    bars = [table["recognised"] - table["low"], table["high"] - table["recognised"]]
+    left.errorbar(table["minutes"], table["recognised"], bars, fmt="o", color="black", markersize=4, elinewidth=0.8)
+    left.set(ylabel="share recognised with confidence")
+    left.yaxis.set_major_formatter("{x:.0%}")
+    right.plot(table["minutes"], table["Frechet distance"], "o", color="black", markersize=4)
+    right.plot(table["minutes"], table["of real images"], "_", color="0.5", label="real images, as many")
+    right.set(ylabel="Fréchet distance, classifier's features", yscale="log")
+    right.legend(frameon=False)
+    for ax, column in ((left, "recognised"), (right, "Frechet distance")):
+        ax.set(xlabel="minutes of training", xscale="log")
+        ax.xaxis.set_major_formatter("{x:g}")
+        for run, x, y in table[["run", "minutes", column]].itertuples(index=False):
+            ax.annotate(run, (x, y), (4, 3), textcoords="offset points", fontsize=7)
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs, as results/laptop")
+    table = pd.DataFrame([quality(run) for run in parser.parse_args().runs]).sort_values("minutes")
+    report("quality", "Quality of the samples against the minutes of training.", table, table.to_dict("records"))
+    plots.save(draw(table), RESULTS / "quality.pdf", RESULTS / "quality.png")
+    print(f"drawn as {RESULTS / 'quality.pdf'} and .png")
+
+
+if __name__ == "__main__":
+    main()
