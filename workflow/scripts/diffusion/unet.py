@@ -20,7 +20,7 @@ class GroupNorm(nn.GroupNorm):
     """
 
     def forward(self, h: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or not h.is_cuda and h[0, 0].numel() >= 1024:
+        if torch.is_grad_enabled() or (not h.is_cuda and h[0, 0].numel() >= 1024):
             return super().forward(h)
         return F.group_norm(h.float(), self.num_groups, self.weight, self.bias, self.eps).to(h.dtype)
 
