@@ -1,6 +1,6 @@
 """The page for the class room: its pictures hold what the paper's formulas say, and its data fit into the file.
 
-What the page does with them in a browser: tests/integration/test_classroom.py.
+What the page does with them in a browser: tests/integration/test_browser.py.
 """
 
 import base64
