@@ -80,7 +80,8 @@ def _fetch(folder: Path, mirrors: Sequence[str]) -> None:
 
 
 def read_mnist(folder: Path | str, image_size: int) -> Digits:
-    """MNIST from the four archives in `folder`, "resized by the model" (section 2) from 28x28 bilinearly.
+    """MNIST from the four archives in `folder`, "resized by the model" (section 2) from 28x28 bilinearly, if
+    that is not their size already.
 
     Raises UserError if an archive is truncated or altered (torchvision checks the MD5 sums).
     """
