@@ -27,7 +27,7 @@ from diffusion.progress import duration
 
 TRAINING_IMAGES = {"mnist": 60_000, "digits": 1_437}
 TEST_IMAGES = {"mnist": 10_000, "digits": 360}
-JOBS_WITH_TORCH, JOBS_THAT_DRAW, JOBS_OF_THE_PDE = 11, 8, 2
+JOBS_WITH_TORCH, JOBS_THAT_DRAW, JOBS_OF_THE_PDE = 17, 8, 2
 
 
 def steady(rate: Callable[[int], float], at_least: float) -> float:

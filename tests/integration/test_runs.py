@@ -140,8 +140,7 @@ def test_the_crates_copy_of_the_workflow_plans_the_same_run(finished, tmp_path):
 OF_SAMPLES = {"measure_samples", "judge_claims"}
 OF_PDE = {"measure_pde", "judge_claims"}
 SAMPLING = {"generate_samples", "categorise_samples", "denoise_gaussians", "denoise_one_gaussian"}
-SAMPLING |= {"denoise_training_image", "figure_3", "figure_4", "figure_5", "figure_6"} | OF_SAMPLES
-SAMPLING |= {"denoise_gaussians_finely", "make_classroom"}
+SAMPLING |= {"denoise_training_image", "make_classroom", "figure_3", "figure_4", "figure_5", "figure_6"} | OF_SAMPLES
 DRAWING = {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
 TRAINING = SAMPLING | {"train_ddpm", "learning_curve", "measure_network"}
 CLASSIFYING = {"train_classifier", "categorise_samples", "figure_4", "measure_forward"} | OF_SAMPLES

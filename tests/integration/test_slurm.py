@@ -121,10 +121,10 @@ def test_a_preset_end_to_end_with_three_shards_and_gpus(slurm, tiny):
         assert (tiny / f"results/tiny/figures/fig{n}.pdf").is_file()
     jobs = slurm.jobs().splitlines()
     print(f"{len(jobs)} Slurm jobs")
-    assert len(jobs) == 36  # three shards, and one for each other rule but the download
+    assert len(jobs) == 34  # three shards, and one for each other rule but the download
     assert all("JobState=COMPLETED" in job for job in jobs)
     on_gpus = [job for job in jobs if re.search(r"Partition=gpu", job)]
-    assert len(on_gpus) == 9 and all(re.search(r"gres[:/]+gpu|gpu:1", job) for job in on_gpus)
+    assert len(on_gpus) == 8 and all(re.search(r"gres[:/]+gpu|gpu:1", job) for job in on_gpus)
 
 
 CANCELS_ITSELF = """

@@ -16,7 +16,7 @@ RULES = {
     "check_algebra", "measure_forward", "measure_network", "measure_pde", "measure_samples", "measure_sde",
     "judge_claims",
     "fingerprint_data", "describe_run",
-    "noise_image_finely", "denoise_gaussians_finely", "make_classroom",
+    "make_classroom",
 }  # fmt: skip
 
 

@@ -1,3 +1,8 @@
+# The steps that the sliders of the class room's page stop at, at most 101 of them: on the page, a step of nine images of
+# noise takes 12 kB.
+SLIDER_TIMES = [*range(0, config["ddpm"]["T"], -(-config["ddpm"]["T"] // 100)), config["ddpm"]["T"]]
+
+
 rule choose_training_images:
     input:
         library=library("choose_training_images.py"),
@@ -25,6 +30,7 @@ rule noise_image:
         images="<results>/data/images.npz",
     output:
         data="<results>/figures/fig2.npz",
+        slider="<results>/classroom/forward.npz",
     log:
         "<logs>/noise_image.log",
     benchmark:
@@ -35,9 +41,10 @@ rule noise_image:
         schedule=SCHEDULE,
         image=config["figures"]["image"],
         times=config["figures"]["forward_times"],
+        slider_times=SLIDER_TIMES,
         seed=config["seed"],
     message:
-        "The forward process (2) from a training image, for figure 2"
+        "The forward process (2) from a training image, for figure 2 and the class room"
     script:
         "../scripts/noise_image.py"
 
@@ -48,6 +55,7 @@ rule denoise_gaussians:
         weights="<results>/models/ddpm.safetensors",
     output:
         data="<results>/figures/fig3.npz",
+        slider="<results>/classroom/backward.npz",
     log:
         "<logs>/denoise_gaussians.log",
     benchmark:
@@ -62,10 +70,11 @@ rule denoise_gaussians:
         schedule=SCHEDULE,
         image_size=config["data"]["image_size"],
         times=config["figures"]["backward_times"],
+        slider_times=SLIDER_TIMES[::-1],
         compute=COMPUTE,
         seed=config["seed"],
     message:
-        "Algorithm 2 from nine Gaussians, for figure 3"
+        "Algorithm 2 from nine Gaussians, for figure 3 and the class room"
     script:
         "../scripts/denoise_gaussians.py"
 

@@ -7,7 +7,7 @@ from diffusion.images import Digits, rescale
 from diffusion.randomness import generator
 from job import job
 
-params = snakemake.params
+params, output = snakemake.params, snakemake.output
 
 with job(snakemake):
     images = Digits.load(snakemake.input.images).train_images
@@ -20,10 +20,6 @@ with job(snakemake):
         return torch.randn(x_0.shape, generator=generator(params.seed, "forward", t))
 
     chain = {t: x[0, 0].numpy() for t, x in forward_process(x_0, schedule, eps)}
-    np.savez(
-        snakemake.output.data,
-        t=np.array(params.times),
-        images=np.stack([chain[t] for t in params.times]),
-        x_0=chain[0],
-        x_T=chain[schedule.T],
-    )
+    for file, times in ((output.data, params.times), (output.slider, params.slider_times)):
+        images = np.stack([chain[t] for t in times])
+        np.savez(file, t=np.array(times), images=images, x_0=chain[0], x_T=chain[schedule.T])
