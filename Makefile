@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
 MNIST ?=
-# The preset that `make verify`, `report`, `gallery` and `estimate` speak of: demo, laptop or paper.
+# The preset that `make verify`, `report` and `estimate` speak of: demo, laptop or paper.
 PRESET ?= demo
 # Anything more for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde ARGS="--rounds 3"`.
 ARGS ?=
@@ -38,8 +38,8 @@ verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESE
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
 	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) --report results/$(PRESET)/report.html $(ARGS)
 
-gallery: .venv/workflow  ## docs/, which the README shows, from a run of PRESET
-	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) $(ARGS) -- gallery
+gallery: .venv/workflow  ## docs/, which the README shows, from a run of the laptop preset
+	$(SNAKEMAKE) --configfile presets/laptop.yaml $(MIRROR) $(ARGS) -- gallery
 
 estimate: .venv/workflow  ## how long a preset will take on this machine: make estimate PRESET=laptop
 	.venv/bin/python -m benchmarks.estimate $(PRESET) $(ARGS)

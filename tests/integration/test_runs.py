@@ -131,7 +131,7 @@ def test_the_crates_copy_of_the_workflow_plans_the_same_run(finished, tmp_path):
             capture_output=True,
             text=True,
         )
-        for folder, preset in ((tmp_path / "copy", ()), (finished.folder, PRESET))
+        for folder, preset in ((tmp_path / "copy", ("--configfile", "run.yaml")), (finished.folder, PRESET))
     )
     assert again.returncode == 0, again.stderr
     assert planned(again.stdout + again.stderr) == planned(first.stdout + first.stderr) != {}

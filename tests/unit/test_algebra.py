@@ -29,6 +29,8 @@ WRONG = [
     ("linearisation", "growth_rate", lambda k, j: algebra.eigenvalue(j) - algebra.eigenvalue(k)),
     ("eigenpairs", "eigenfunction", lambda k: sympy.sin(k * sympy.pi * algebra.x / algebra.L)),
     ("multiplier", "right_hand_side", lambda u, gradient_norm: sympy.diff(u, algebra.x, 2) + u),
+    ("rescaled_heat", "eigenvalue", lambda k: k * sympy.pi / algebra.L),
+    ("likelihood", "denoising_mean", lambda a, abar: (algebra.x_t - (1 - a) * algebra.eps) / sympy.sqrt(a)),
     ("backward_ill_posed", "growth_rate", lambda k, j: 1 / k - 1 / j),
 ]  # fmt: skip
 

@@ -106,7 +106,7 @@ def test_the_run_is_told_as_it_was(run, written):
 
 
 def test_settings_are_kept_whole_but_for_private_places(run, written):
-    kept = yaml.safe_load((written / "provenance/config.yaml").read_text(encoding="utf-8"))
+    kept = yaml.safe_load((written / "provenance/run.yaml").read_text(encoding="utf-8"))
     assert kept == run.settings | {"data": {**run.settings["data"], "mirrors": []}}
     text = (written / "ro-crate-metadata.json").read_text(encoding="utf-8")
     assert "/home/zoe" not in text and str(run.folder.parent) not in text

@@ -23,6 +23,7 @@ BAD = [
         {"figures": {"backward_times": [700, 0]}},
         "figures.backward_times has [700], but the process ends at ddpm.T",
     ),
+    ({"figures": {"backward_times": [500, 100]}}, "figures.backward_times lacks 0, the step at which an image is done"),
     ({"ddpm": {"gpus": 3}}, "ddpm.gpus is 3, which does not divide ddpm.batch_size"),
     ({"pde": {"profile_times": [99]}}, "pde.profile_times has [99], beyond pde.t_end"),
     ({"pde": {"amplitudes": [1, 0]}}, "pde.amplitudes ends in 0"),

@@ -51,6 +51,8 @@ def settings_errors(settings: dict) -> list[str]:
     for name in ("forward_times", "backward_times"):
         if beyond := [t for t in settings["figures"][name] if t > T]:
             sentences.append(f"figures.{name} has {beyond}, but the process ends at ddpm.T = {T}; use steps in 0..{T}")
+    if 0 not in settings["figures"]["backward_times"]:
+        sentences.append("figures.backward_times lacks 0, the step at which an image is done: add it")
     if beyond := [t for t in settings["pde"]["profile_times"] if t > settings["pde"]["t_end"]]:
         sentences.append(f"pde.profile_times has {beyond}, beyond pde.t_end = {settings['pde']['t_end']}")
     if settings["pde"]["amplitudes"][-1] == 0:

@@ -29,6 +29,7 @@ rule gather_numbers:
         invariants="<results>/pde/invariants.json",
         convergence="<results>/pde/convergence.csv",
         growth_rates="<results>/pde/growth_rates.csv",
+        network="<results>/claims/network.json",
         claims="<results>/claims/claims.json",
         benchmarks=[
             *expand("<benchmarks>/{rule}.tsv", rule=COSTS[:3]),

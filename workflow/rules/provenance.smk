@@ -5,6 +5,7 @@ SOURCES = [
     file.relative_to(workflow.basedir).as_posix()
     for pattern in (
         "Snakefile",
+        "config.yaml",
         "CITATION.cff",
         "LICENSE",
         "envs/*",

@@ -51,6 +51,7 @@ with job(snakemake):
             "growth_rates": companion.records(pd.read_csv(inputs.growth_rates)),
             "leaders": leaders,
         },
+        "arithmetic": read(inputs.network)["arithmetic"],
         "claims": ledger,
         "costs": companion.costs(inputs.benchmarks),
         "packages": companion.packages(inputs.packages),

@@ -30,6 +30,8 @@ with job(snakemake):
     train, train_truth = rescale(digits.train_images[:TRAINING_IMAGES]), digits.train_labels[:TRAINING_IMAGES].numpy()
     every = max(1, -(-len(digits.test_images) // TEST_IMAGES))  # MNIST's first test images are the easier ones
     test, truth = rescale(digits.test_images[::every]), digits.test_labels[::every].numpy()
+    early = max(1, schedule.T // 10)
+    test_early = forward_leap(test, early, normal(test.shape, "test images early"), schedule)
     test_T = forward_leap(test, schedule.T, normal(test.shape, "test images at T"), schedule)
 
     random = np.random.default_rng(params.seed)
@@ -43,7 +45,7 @@ with job(snakemake):
     for _, x in forward_process(x_0, schedule, lambda t: normal(x_0.shape, "chain", t, dtype=torch.float64)):
         x_T = x
     records = {
-        "visible": evidence.visible(model, test, test_T, truth),
+        "visible": evidence.visible(model, test, test_early, test_T, truth) | {"early": early},
         "informed_judge": evidence.informed_judge(train, train_truth, test_T, truth, schedule),
         "signal": signal,
         "detectable": detectable | signal | {"images": len(few)},

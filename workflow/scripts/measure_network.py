@@ -45,8 +45,10 @@ with job(snakemake):
         "minutes": run["seconds"] / 60,
         "device": run["device"],
         "papers_training_on_its_card": run["parameters"] == paper["parameters"]
+        and run["image_size"] == IMAGE_SIZE
         and run["image_visits"] >= EPOCHS * IMAGES
-        and CARD in run["device"],
+        and run["processes"] == 1
+        and run["device"].split(",")[0].endswith(CARD),
     }
 
     # How long a step takes does not depend on the weights' values.

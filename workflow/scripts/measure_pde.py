@@ -15,6 +15,7 @@ with job(snakemake):
     with np.load(files.solution) as solution:
         first = solution["amplitudes"][:, 1] ** 2 * solution["eigenvalues"][1] / solution["C"]
         t = solution["t"]
+        variation = np.abs(np.diff(solution["u"], axis=1)).sum(axis=1)
     records = {
         "invariants": json.loads(Path(files.invariants).read_text(encoding="utf-8")),
         "convergence": {
@@ -28,6 +29,11 @@ with job(snakemake):
             "worst_j": int(worst["j"]),
             "wrong_signs": int((np.sign(rates["measured"]) != np.sign(rates["theory"])).sum()),
             "pairs": len(rates),
+        },
+        "total_variation": {
+            "change": float(np.abs(variation / variation[0] - 1).max()),
+            "least": float(variation.min() / variation[0]),
+            "most": float(variation.max() / variation[0]),
         },
         "decay": {"share": float(first[-1]), "share_start": float(first[0]), "t_end": float(t[-1])},
     }

@@ -37,9 +37,10 @@ with job(snakemake):
     parameters = sum(p.numel() for p in model.parameters())
 
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.
+    settings_of_experiment = {name: params[name] for name in ("network", "schedule", "training", "compute", "seed")}
     experiment = fingerprint(
-        [*snakemake.input.library, snakemake.input.images],
-        {name: params[name] for name in ("network", "schedule", "training", "compute", "seed")},
+        [Path(snakemake.scriptdir) / "train_ddpm.py", *snakemake.input.library, snakemake.input.images],
+        settings_of_experiment | {"torch": torch.__version__},
     )
     states = StateFolder(Path(output.weights).parent / "ddpm_states", experiment)
     asked_to_stop = threading.Event()

@@ -125,6 +125,18 @@ def denoising_step() -> list[Expr]:
     return [first - mean, second.subs(deviation, sqrt(variance)) - variance]
 
 
+def likelihood() -> list[Expr]:
+    """The Kullback-Leibler divergence of the Gaussian with (18) from the same with a predicted noise y, which the bound
+    on the likelihood asks to be small, is a factor times the square that Algorithm 1 takes.
+    """
+    abar, variance = symbols("abar v", positive=True)
+    true = denoising_mean(a, abar)
+    predicted = true.subs(eps, y)
+    log_ratio = ((x - predicted) ** 2 - (x - true) ** 2) / (2 * variance)
+    divergence = integrate(log_ratio.subs(x, z + true).expand() * density(z, 0, variance), (z, -oo, oo))
+    return [divergence - (1 - a) ** 2 / (2 * variance * a * (1 - abar)) * (eps - y) ** 2]
+
+
 def last_step() -> list[Expr]:
     zeros = sympy.solve(posterior_variance(a, before), before)
     return [posterior_variance(a, sympy.Integer(1)), *(zero - 1 for zero in zeros)]
@@ -175,6 +187,18 @@ def multiplier() -> list[Expr]:
     return [by_parts, 2 * over_interval(diff(u, x) * diff(u_t, x))]
 
 
+def rescaled_heat() -> list[Expr]:
+    """With v a solution of the heat equation, u = sqrt(C) v / |v_x|: (21), and (22), for two modes at any time t."""
+    t = symbols("t", nonnegative=True)
+    amplitudes = symbols("a_1:3", positive=True)
+    v = sum(
+        amplitude * exp(-eigenvalue(mode) * t) * eigenfunction(sympy.Integer(mode))
+        for mode, amplitude in enumerate(amplitudes, start=1)
+    )
+    u = sqrt(C) * v / sqrt(over_interval(diff(v, x) ** 2))
+    return [over_interval(diff(u, x) ** 2) - C, diff(u, t) - right_hand_side(u, C)]
+
+
 def eigenpairs() -> list[Expr]:
     phi = eigenfunction(k)
     slope = diff(phi, x)
@@ -204,11 +228,11 @@ def growth_rate(k: Expr, j: Expr) -> Expr:
 
 
 def linearisation() -> list[Expr]:
-    """To first order in delta, (22) at u_k + delta phi_j is the rate times delta phi_j, for all pairs of four modes."""
+    """To first order in delta, (22) at u_k + delta phi_j is the rate times delta phi_j, for k = 1..4 and j = 0..4."""
     delta = sympy.Symbol("delta")
     residuals = []
     for one in map(sympy.Integer, range(1, 5)):
-        for other in map(sympy.Integer, range(1, 5)):
+        for other in map(sympy.Integer, range(5)):
             if one != other:
                 u = sqrt(C / eigenvalue(one)) * eigenfunction(one) + delta * eigenfunction(other)
                 first_order = diff(right_hand_side(u, C), delta).subs(delta, 0)
@@ -233,10 +257,12 @@ CHECKS: dict[str, Callable[[], list[Expr]]] = {
     "posterior_mean": posterior_mean_by_cross_product,
     "mean_from_noise": mean_from_noise,
     "denoising_step": denoising_step,
+    "likelihood": likelihood,
     "last_step": last_step,
     "forward_sde": forward_sde,
     "backward_sde": backward_sde,
     "multiplier": multiplier,
+    "rescaled_heat": rescaled_heat,
     "eigenpairs": eigenpairs,
     "steady_states": steady_states,
     "linearisation": linearisation,

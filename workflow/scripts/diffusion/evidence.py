@@ -36,10 +36,13 @@ def accuracy(right: int, total: int) -> dict:
 # Section 3: images carried to t = T
 
 
-def visible(model: Classifier, clean: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
-    """What the classifier reads of images at T, beside what it reads of the clean ones."""
-    of_clean, of_noised = (int((read_labels(model, x)[0] == truth).sum()) for x in (clean, at_T.clamp(-1, 1)))
-    return accuracy(of_noised, len(truth)) | {"clean_accuracy": of_clean / len(truth)}
+def visible(model: Classifier, clean: Tensor, early: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
+    """What the classifier reads of images at T, beside what it reads of the clean ones and, early, of noisy ones in
+    which the eye still sees the digit.
+    """
+    right = [int((read_labels(model, x.clamp(-1, 1))[0] == truth).sum()) for x in (clean, early, at_T)]
+    shares = {"clean_accuracy": right[0] / len(truth), "early_accuracy": right[1] / len(truth)}
+    return accuracy(right[2], len(truth)) | shares
 
 
 def informed_judge(
@@ -154,6 +157,7 @@ def category_counts(labels: np.ndarray, train_labels: np.ndarray, random: np.ran
         "training_shares": shares.tolist(),
         "smallest": int(counts.min()),
         "largest": int(counts.max()),
+        "ratio": float(counts.max() / max(1, counts.min())),
         "chi2_uniform": float(uniform.statistic),
         "p_uniform": float(uniform.pvalue),
         "chi2_training": float(as_trained.statistic),

@@ -175,8 +175,8 @@ def describe(run: Run) -> ROCrate:
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     config = crate.add_file(
         StringIO(text),
-        f"{COPY}/config.yaml",
-        properties=_facts("config.yaml", "All settings of this run", text.encode()),
+        f"{COPY}/run.yaml",
+        properties=_facts("run.yaml", "All settings of this run", text.encode()),
     )
     values = [_setting(crate, workflow, *setting) for setting in flat(settings, run.schema)]
     data = [
@@ -198,7 +198,7 @@ def describe(run: Run) -> ROCrate:
         "#run",
         "CreateAction",
         name=f"The run '{run.settings['preset']}'",
-        description=f"Snakemake {run.snakemake} made the results from the settings in {COPY}/config.yaml",
+        description=f"Snakemake {run.snakemake} made the results from the settings in {COPY}/run.yaml",
         instrument=workflow,
         agent=_agent(crate, run.agent),
         startTime=start.isoformat(),
