@@ -68,6 +68,7 @@ rule gather_numbers:
                 "images_per_epoch",
                 "learning_rate",
                 "adam_decays",
+                "muon_rate",
                 "warmup_steps",
                 "cosine_decay",
                 "averaging",
