@@ -14,7 +14,7 @@ rule gallery:
     benchmark:
         "<benchmarks>/gallery.tsv"
     conda:
-        "../../envs/learn.yaml"
+        "../../envs/numerics.yaml"
     message:
         "Make the gallery of docs/ from the run '{config[preset]}'"
     script:
