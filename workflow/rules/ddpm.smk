@@ -30,7 +30,6 @@ rule train_ddpm:
             "images_per_epoch",
             "learning_rate",
             "adam_decays",
-            "muon_rate",
             "warmup_steps",
             "cosine_decay",
             "averaging",

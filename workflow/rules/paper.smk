@@ -68,7 +68,6 @@ rule gather_numbers:
                 "images_per_epoch",
                 "learning_rate",
                 "adam_decays",
-                "muon_rate",
                 "warmup_steps",
                 "cosine_decay",
                 "averaging",

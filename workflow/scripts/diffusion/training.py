@@ -42,9 +42,6 @@ class TrainingSettings:
     """The learning rate rises linearly over so many steps."""
     cosine_decay: bool = False
     """After the warm-up the learning rate falls to zero along half a cosine, else it is constant."""
-    muon_rate: float = 0.0
-    """Largest learning rate of Muon, which then trains the weights that map features to features (see
-    `Training.start`); 0 trains all by Adam."""
     averaging: float = 0.0
     """Decay of the exponential moving average of the weights; 0 keeps the last weights."""
     stratified_t: bool = False
@@ -52,13 +49,13 @@ class TrainingSettings:
     history_steps: int = 50
     """Steps that one row of the history sums up."""
 
-    def share_of_rate(self, step: int) -> float:
-        """What the learning rates of a step, counted from 0, are of their largest values."""
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
         if not self.cosine_decay:
-            return warm
+            return self.learning_rate * warm
         progress = max(0, step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return warm * 0.5 * (1 + math.cos(math.pi * progress))
+        return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * progress))
 
     def averaging_decay(self, step: int) -> float:
         """The decay of the averaged weights at a step, counted from 0: it warms up, so that the average forgets the
@@ -69,12 +66,10 @@ class TrainingSettings:
 
 @dataclass
 class Training:
-    """What a training holds: weights, optimisers, averaged weights, and the history so far."""
+    """What a training holds: weights, optimiser, averaged weights, and the history so far."""
 
     model: nn.Module
-    optimisers: list[torch.optim.Optimizer]
-    updated: dict[str, Tensor]
-    """What the optimisers update: each weight by its name, for Muon as a matrix that shares its memory."""
+    optimiser: torch.optim.Optimizer
     average: list[Tensor]
     loss_sum: Tensor
     """Sum of the losses since the last row of the history, on the device: reading it would stop a GPU."""
@@ -84,44 +79,17 @@ class Training:
 
     @classmethod
     def start(cls, model: nn.Module, settings: TrainingSettings, device: torch.device) -> "Training":
-        """Adam for all weights; or, with a `muon_rate`, Muon for those that map features to features, taken as matrices
-        of outputs by all else: of convolutions but the first and the last, and of dense layers.
-        """
-        updated = dict(model.named_parameters())
-        matrices = []
-        if settings.muon_rate:
-            for name, p in model.named_parameters():
-                if p.ndim >= 2 and min(p.shape[:2]) > 1:
-                    updated[name] = p.detach().flatten(1).requires_grad_()
-                    matrices.append(name)
-        others = [value for name, value in updated.items() if name not in matrices]
-        optimisers = [torch.optim.Adam(others, settings.learning_rate, settings.adam_decays, fused=True)]
-        if matrices:
-            muon = torch.optim.Muon([updated[name] for name in matrices], settings.muon_rate, weight_decay=0.0)
-            optimisers.append(muon)
-        average = [p.detach().clone() for p in model.parameters()] if settings.averaging else []
-        return cls(model, optimisers, updated, average, torch.zeros((), device=device), 0, [], 0.0)
-
-    def update(self, share: float) -> None:
-        """One step of each optimiser by the weights' gradients, at a share of its largest learning rate."""
-        for name, p in self.model.named_parameters():
-            if self.updated[name] is not p:
-                self.updated[name].grad = p.grad.flatten(1)
-        for optimiser in self.optimisers:
-            optimiser.param_groups[0]["lr"] = share * optimiser.defaults["lr"]
-            optimiser.step()
-
-    def _optimiser_states(self) -> dict[str, dict]:
-        """What its optimiser remembers of each weight, by the weight's name."""
-        owners = {id(value): one for one in self.optimisers for value in one.param_groups[0]["params"]}
-        return {name: owners[id(value)].state[value] for name, value in self.updated.items()}
+        parameters = list(model.parameters())
+        optimiser = torch.optim.Adam(parameters, settings.learning_rate, settings.adam_decays, fused=True)
+        average = [p.detach().clone() for p in parameters] if settings.averaging else []
+        return cls(model, optimiser, average, torch.zeros((), device=device), 0, [], 0.0)
 
     def save(self, states: StateFolder) -> None:
         names = [name for name, _ in self.model.named_parameters()]
         tensors = {f"model.{name}": p.detach() for name, p in self.model.named_parameters()}
         tensors |= {f"average.{name}": p for name, p in zip(names, self.average, strict=False)}
-        for name, state in self._optimiser_states().items():
-            tensors |= {f"optimiser.{name}.{key}": value for key, value in state.items()}
+        for name, p in self.model.named_parameters():
+            tensors |= {f"adam.{key}.{name}": value for key, value in self.optimiser.state[p].items()}
         tensors = {name: value.contiguous() for name, value in tensors.items()} | {"loss_sum": self.loss_sum}
         states.save(self.step, tensors, {"history": self.history, "seconds": self.seconds})
 
@@ -135,11 +103,9 @@ class Training:
             self.loss_sum.copy_(tensors["loss_sum"])
             for name, p in self.model.named_parameters():
                 p.copy_(tensors[f"model.{name}"])
-            states = self._optimiser_states()
-            for address, value in tensors.items():
-                if address.startswith("optimiser."):
-                    name, key = address.removeprefix("optimiser.").rsplit(".", 1)
-                    states[name][key] = value.to(self.loss_sum.device)
+                self.optimiser.state[p] = {
+                    key: tensors[f"adam.{key}.{name}"].to(p.device) for key in ("step", "exp_avg", "exp_avg_sq")
+                }
             for (name, _), mean in zip(self.model.named_parameters(), self.average, strict=False):
                 mean.copy_(tensors[f"average.{name}"])
         return True
@@ -276,11 +242,12 @@ def _gradient_step(
     drawn = draw(settings.seed, step, n, schedule.T, tuple(images.shape[1:]), settings.stratified_t)
     t, eps = (send(value[mine], device) for value in drawn)
     x_0 = rescale(images[send(indices, device)])
-    training.model.zero_grad(set_to_none=True)
+    training.optimiser.param_groups[0]["lr"] = settings.rate(step)
+    training.optimiser.zero_grad(set_to_none=True)
     with mixed_precision(device, precision):
         value = loss(network, x_0, t, eps, schedule)
     value.backward()
-    training.update(settings.share_of_rate(step))
+    training.optimiser.step()
     if training.average:
         parameters = [p.detach() for p in training.model.parameters()]
         torch._foreach_lerp_(training.average, parameters, 1 - settings.averaging_decay(step))
@@ -306,7 +273,7 @@ def _add_row(training: Training, settings: TrainingSettings, seconds: float) -> 
         "step": training.step,
         "images": training.step * settings.batch_size,
         "loss": mean,
-        "learning_rate": settings.learning_rate * settings.share_of_rate(training.step - 1),
+        "learning_rate": settings.rate(training.step - 1),
         "images_per_second": steps * settings.batch_size / max(seconds, 1e-9),
         "seconds": training.seconds,
     }
