@@ -97,9 +97,9 @@ def test_runs_from_one_start_in_both_outcomes():
 def test_likeness_in_both_outcomes():
     original, others, samples = (normal(n, 1, 4, 4, seed=n) for n in (1, 200, 50))
     far = evidence.likeness(10 * others[:9], np.arange(9), original, 4, others, samples)
-    assert far["to_neighbour"] > 1 and far["same_label"] == 1 and far["p_rank"] > 0.5
+    assert far["nearest"] > far["neighbour"] and far["same_label"] == 1 and far["p_rank"] > 0.5
     near = evidence.likeness(original + 0.01 * others[:9], np.full(9, 4), original, 4, others, samples)
-    assert near["to_neighbour"] < 0.1 and near["same_label"] == 9 and near["p_rank"] < 1e-3
+    assert near["nearest"] < 0.1 * near["neighbour"] and near["same_label"] == 9 and near["p_rank"] < 1e-3
 
 
 def test_plausible_sets_are_near_and_others_far():

@@ -34,6 +34,7 @@ rule train_ddpm:
             "cosine_decay",
             "averaging",
             "stratified_t",
+            "start_at_identity",
         ),
         compute=COMPUTE,
         seed=config["seed"],

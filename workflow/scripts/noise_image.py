@@ -21,5 +21,5 @@ with job(snakemake):
 
     chain = {t: x[0, 0].numpy() for t, x in forward_process(x_0, schedule, eps)}
     for file, times in ((output.data, params.times), (output.slider, params.slider_times)):
-        images = np.stack([chain[t] for t in times])
-        np.savez(file, t=np.array(times), images=images, x_0=chain[0], x_T=chain[schedule.T])
+        panels = np.stack([chain[t] for t in times])
+        np.savez(file, t=np.array(times), images=panels, x_0=chain[0], x_T=chain[schedule.T])

@@ -207,7 +207,6 @@ def likeness(
         "images": len(runs),
         "nearest": float(of_runs.min()),
         "neighbour": neighbour,
-        "to_neighbour": float(of_runs.min()) / neighbour,
         "p_rank": float(stats.mannwhitneyu(of_runs, of_samples, alternative="less").pvalue),
         "label": label,
         "labels": " ".join(map(str, run_labels)),
