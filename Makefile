@@ -11,12 +11,13 @@ ARGS ?=
 # What `make bench` measures; `precision` besides, with the weights of a finished run.
 PARTS ?= network pde
 
+VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
 MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
 OVERLAY = $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop paper verify report gallery estimate bench test lint format lock clean
+.PHONY: help demo laptop paper verify report gallery estimate bench quality test lint format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -46,6 +47,13 @@ estimate: .venv/workflow  ## how long a preset will take on this machine: make e
 
 bench: .venv/peers/ready  ## speed beside diffusers, denoising-diffusion-pytorch, scipy and py-pde, on an idle machine
 	for part in $(PARTS); do .venv/peers/bin/python -m benchmarks.$$part $(ARGS) || exit; done
+
+quality: .venv/workflow  ## what minutes of training buy: the demo beside the settings in benchmarks/variants/; half an hour
+	for preset in demo $(VARIANTS); do \
+	    overlay=benchmarks/variants/$$preset.yaml; test -f $$overlay || overlay=; \
+	    $(SNAKEMAKE) --configfile presets/demo.yaml $$overlay $(ARGS) -- results/$$preset/claims/samples.json || exit; \
+	done
+	.venv/bin/python -m benchmarks.quality $(addprefix results/,demo $(VARIANTS))
 
 test: .venv/tests  ## every test
 	.venv/bin/python -m pytest

@@ -36,6 +36,15 @@ def test_presets_are_the_same_workflow(checkout, preset, differs):
     assert f"results/{preset}/figures/fig1.png" in done.output and "results/paper" not in done.output
 
 
+def test_variants_of_the_demo_are_planned_for_the_benchmark_of_quality(checkout):
+    variants = sorted((ROOT / "benchmarks/variants").glob("*.yaml"))
+    assert variants
+    for file in variants:
+        measures = f"results/{file.stem}/claims/samples.json"
+        done = checkout.snakemake("-n", "--configfile", "presets/demo.yaml", str(file), "--", measures)
+        assert done.returncode == 0 and planned(done.output)["measure_samples"] == 1, done.output
+
+
 def test_shards_are_a_setting(checkout):
     (checkout / "shards.yaml").write_text("samples: {shards: 7}")
     done = checkout.snakemake("-n", "--configfile", "shards.yaml")
