@@ -10,7 +10,7 @@ from diffusion.errors import UserError
 from diffusion.files import StateFolder
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
-from diffusion.training import Interrupted, TrainingSettings, draw, loss, minibatch, train
+from diffusion.training import Interrupted, TrainingSettings, draw, loss, loss_weights, minibatch, train
 from diffusion.unet import UNet
 
 CPU = torch.device("cpu")
@@ -70,6 +70,16 @@ def test_loss_of_the_best_denoiser_of_gaussian_data():
         left = loss(best, x_0, torch.full((n,), t), eps, schedule).item()
         expected = bar * s2 / (bar * s2 + 1 - bar)
         assert left == pytest.approx(expected, rel=4 * (2 / n) ** 0.5)  # four standard errors of a mean of squares
+
+
+def test_weights_of_the_loss_in_closed_form():
+    schedule = VarianceSchedule.linear(500, 1e-4, 0.02)
+    assert torch.equal(loss_weights(schedule, 0.0), torch.ones(501))
+    weights, bar = loss_weights(schedule, 0.5).double(), schedule.alpha_bar
+    assert weights[1:].mean().item() == pytest.approx(1, abs=1e-6)
+    even = (bar >= 0.5).sum() - 1  # the last t with as much signal as noise
+    torch.testing.assert_close(weights[: even + 1], weights[:1].expand(even + 1))
+    assert (weights[500] / weights[1]).item() == pytest.approx(((1 - bar[500]) / bar[500]).sqrt().item(), rel=1e-6)
 
 
 class Affine(nn.Module):

@@ -34,7 +34,7 @@ rule train_ddpm:
             "cosine_decay",
             "averaging",
             "stratified_t",
-            "start_at_identity",
+            "loss_weight_power",
         ),
         compute=COMPUTE,
         seed=config["seed"],

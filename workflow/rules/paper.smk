@@ -72,7 +72,7 @@ rule gather_numbers:
                 "cosine_decay",
                 "averaging",
                 "stratified_t",
-                "start_at_identity",
+                "loss_weight_power",
             ),
             "classifier": select("classifier", "epochs", "batch_size", "learning_rate"),
             "samples": select("samples", "count", "confidence"),

@@ -31,12 +31,9 @@ with job(snakemake):
     images = Digits.load(snakemake.input.images).train_images
     given = dict(params.training)
     steps = int(given.pop("epochs") * given.pop("images_per_epoch") / given["batch_size"])
-    start_at_identity = given.pop("start_at_identity")
     settings = TrainingSettings(seed=params.seed, steps=max(1, steps), **given)
     torch.manual_seed(params.seed)  # the network's first weights
     model = UNet(params.network["channels"], images.shape[-1])
-    if start_at_identity:
-        model.start_at_identity()
     parameters = sum(p.numel() for p in model.parameters())
 
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.

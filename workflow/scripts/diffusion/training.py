@@ -46,6 +46,8 @@ class TrainingSettings:
     """Decay of the exponential moving average of the weights; 0 keeps the last weights."""
     stratified_t: bool = False
     """Spread the steps t of a minibatch evenly over 1..T; each is still uniform (see `draw`)."""
+    loss_weight_power: float = 0.0
+    """Power p of the weight of a step t in the loss (see `loss_weights`); 0 is Algorithm 1."""
     history_steps: int = 50
     """Steps that one row of the history sums up."""
 
@@ -165,7 +167,26 @@ def loss(model: nn.Module, x_0: Tensor, t: Tensor, eps: Tensor, schedule: Varian
 
     The mean over pixels and images in place of the sum: Adam's steps do not depend on the loss's scale.
     """
-    return F.mse_loss(model(forward_leap(x_0, t, eps, schedule), t).float(), eps)
+    return errors(model, x_0, t, eps, schedule).mean()
+
+
+def errors(model: nn.Module, x_0: Tensor, t: Tensor, eps: Tensor, schedule: VarianceSchedule) -> Tensor:
+    """The loss of each image, (n,)."""
+    predicted = model(forward_leap(x_0, t, eps, schedule), t).float()
+    return F.mse_loss(predicted, eps, reduction="none").mean(dim=(1, 2, 3))
+
+
+def loss_weights(schedule: VarianceSchedule, power: float) -> Tensor:
+    """A weight for the loss at each step t, (T + 1,) in float32, of mean 1 over t = 1..T:
+    max(1, 1 / SNR(t))^power, with SNR(t) = alpha_bar_t / (1 - alpha_bar_t) the signal's power in x_t over the noise's.
+
+    At large t almost all of x_t is noise and eps is easily told: without weights, a short training hardly learns the
+    small rest, where an image's shape is settled. Each t is learned apart from all others in principle, so the network
+    that minimises the loss is the same one for any weights. Ours; `power` 0 weights all steps alike, as Algorithm 1.
+    """
+    noise_over_signal = (1 - schedule.alpha_bar) / schedule.alpha_bar
+    weights = noise_over_signal.clamp(min=1) ** power
+    return (weights / weights[1:].mean()).float()
 
 
 def train(
@@ -195,6 +216,7 @@ def train(
         if training.restore(states):
             logger.info("going on after step %d of %d", training.step, settings.steps)
     network = parallel.shared(compiled(model, device))
+    weights = loss_weights(schedule, settings.loss_weight_power)
     started = time.monotonic() - training.seconds
     saved = time.monotonic()
     row_started = training.seconds
@@ -203,7 +225,7 @@ def train(
     forecast = Forecast("training", settings.steps - training.step, partial(wait_for, device))
     with progress_bar(total, "image", images_before, hidden=parallel.rank() > 0) as bar:
         while training.step < settings.steps:
-            _gradient_step(training, network, images, schedule, settings, precision)
+            _gradient_step(training, network, images, schedule, weights, settings, precision)
             training.seconds = time.monotonic() - started
             bar.update(settings.batch_size)
             forecast.step()
@@ -233,6 +255,7 @@ def _gradient_step(
     network: nn.Module,
     images: Tensor,
     schedule: VarianceSchedule,
+    weights: Tensor,
     settings: TrainingSettings,
     precision: torch.dtype,
 ) -> None:
@@ -245,13 +268,13 @@ def _gradient_step(
     training.optimiser.param_groups[0]["lr"] = settings.rate(step)
     training.optimiser.zero_grad(set_to_none=True)
     with mixed_precision(device, precision):
-        value = loss(network, x_0, t, eps, schedule)
-    value.backward()
+        each = errors(network, x_0, t, eps, schedule)
+    (weights[t] * each).mean().backward()
     training.optimiser.step()
     if training.average:
         parameters = [p.detach() for p in training.model.parameters()]
         torch._foreach_lerp_(training.average, parameters, 1 - settings.averaging_decay(step))
-    training.loss_sum += value.detach()
+    training.loss_sum += each.detach().mean()
     training.step += 1
 
 

@@ -210,24 +210,6 @@ class UNet(nn.Module):
         h = self.swish_out(h)
         return self.conv_out(h)
 
-    def start_at_identity(self) -> "UNet":
-        """Set first weights with which eps_theta(x_t, t) = x_t / rms(x_t), for every t; the layers between keep theirs.
-
-        At large t almost all of x_t is noise, so this is near the answer, and training need not first find the
-        identity map through random layers. Four channels of the first convolution, the last group that `norm_out`
-        normalises, hold x, -x, x, -x; swish(a) - swish(-a) = a brings x back, over its root mean square, in conv_out.
-        Ours; raises UserError with fewer than 4 channels.
-        """
-        if self.conv_in.out_channels < 4:
-            raise UserError(f"{self.conv_in.out_channels} channels: a network that starts at the identity needs 4")
-        sign = torch.tensor([1.0, -1.0, 1.0, -1.0])
-        with torch.no_grad():
-            for weights in (self.conv_in.weight[-4:], self.conv_in.bias[-4:], self.conv_out.weight, self.conv_out.bias):
-                weights.zero_()
-            self.conv_in.weight[-4:, 0, 1, 1] = sign
-            self.conv_out.weight[0, -4:, 1, 1] = sign / 2
-        return self
-
     def for_sampling(self, dtype: torch.dtype) -> "UNet":
         """Set for evaluation without gradients: convolutions and attention in `dtype`, all else in float32."""
         for module in self.modules():
