@@ -48,7 +48,7 @@ estimate: .venv/workflow  ## how long a preset will take on this machine: make e
 bench: .venv/peers/ready  ## speed beside diffusers, denoising-diffusion-pytorch, scipy and py-pde, on an idle machine
 	for part in $(PARTS); do .venv/peers/bin/python -m benchmarks.$$part $(ARGS) || exit; done
 
-quality: .venv/workflow  ## what minutes of training buy: the demo beside the settings in benchmarks/variants/; half an hour
+quality: .venv/workflow  ## what minutes of training buy: the demo beside the settings in benchmarks/variants/
 	for preset in demo $(VARIANTS); do \
 	    overlay=benchmarks/variants/$$preset.yaml; test -f $$overlay || overlay=; \
 	    $(SNAKEMAKE) --configfile presets/demo.yaml $$overlay $(ARGS) -- results/$$preset/claims/samples.json || exit; \
