@@ -47,7 +47,8 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, h: Tensor) -> Tensor:
-        query, key, value = self.query_key_value(h.transpose(1, 2)).chunk(3, dim=2)
+        h = h.transpose(1, 2).contiguous()  # else a CPU copies the weights for every image of the batch
+        query, key, value = self.query_key_value(h).chunk(3, dim=2)
         if h.is_cuda:
             mixed = F.scaled_dot_product_attention(query, key, value)
         else:  # on a CPU two plain products beat the fused kernel
