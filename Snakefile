@@ -21,6 +21,7 @@ pathvars:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/ddpm.smk"
 include: "workflow/rules/classifier.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/pde.smk"
 include: "workflow/rules/figures.smk"

@@ -50,10 +50,13 @@ def network(config: dict, threads: int, at_least: float) -> tuple[Ours, dict[str
         """Seconds for a whole batch."""
         return ddpm["T"] / steady(lambda steps: ours.sample(batch_size, steps) / batch_size, at_least)
 
-    steps = max(1, int(ddpm["epochs"] * ddpm["images_per_epoch"] / ddpm["batch_size"]))
     batch_size = min(samples["batch_size"], -(-samples["count"] // samples["shards"]))
-    return ours, {
-        f"train the network: {steps} steps of {ddpm['batch_size']} images": steps / steady(training, at_least),
+    parts = {}
+    if ddpm["weights"] == "train":
+        steps = max(1, int(ddpm["epochs"] * ddpm["images_per_epoch"] / ddpm["batch_size"]))
+        name = f"train the network: {steps} steps of {ddpm['batch_size']} images"
+        parts[name] = steps / steady(training, at_least)
+    return ours, parts | {
         f"generate {samples['count']} samples": samples["count"] / batch_size * sampling(batch_size),
         "nine runs each for figures 3, 5 and 6": 3 * sampling(9),
     }
@@ -98,7 +101,8 @@ def estimate(config: dict, threads: int, at_least: float = 5.0) -> tuple[str, di
     """What computes, and the seconds of each part; `at_least` is the time that each measurement takes."""
     threads = min(threads, config["compute"]["threads"])
     ours, parts = network(config, threads, at_least)
-    parts["train the classifier and test it"] = classifier(config, ours, at_least)
+    if config["classifier"]["weights"] == "train":
+        parts["train the classifier and test it"] = classifier(config, ours, at_least)
     parts["solve the PDE and check the solver"] = pde(config)
     with_torch, draw, plain = (
         start_seconds(SCRIPTS / script, 1) for script in ("prepare_images.py", "draw_figure.py", "solve_pde.py")

@@ -63,6 +63,15 @@ def planned(output: str) -> dict[str, int]:
     return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "all"}
 
 
+def rule_blocks() -> list[tuple[str, str]]:
+    """The text of every rule in workflow/rules, with the name of its file."""
+    return [
+        (file.name, block.lstrip())
+        for file in sorted((ROOT / "workflow/rules").glob("*.smk"))
+        for block in re.split(r"^ *(?=rule\b|use rule )", file.read_text(encoding="utf-8"), flags=re.M)[1:]
+    ]
+
+
 TINY = """
 preset: tiny
 data: {source: digits, image_size: 8}

@@ -13,10 +13,12 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from conftest import TINY, Checkout, planned
 from crates import altered, graph, problems
 from pypdf import PdfReader
+from safetensors.torch import load_file
 
 PRESET = ("--configfile", "tiny.yaml")
 
@@ -94,6 +96,48 @@ def test_training_gives_the_same_network_whatever_the_labels(finished, tmp_path)
     done = shuffled.snakemake(*PRESET, "--", target)
     assert done.returncode == 0 and "prepare_images" not in planned(done.output), done.output
     assert (shuffled / target).read_bytes() == (finished / target).read_bytes()
+
+
+def test_weights_that_were_shipped_take_the_place_of_training(finished, tmp_path):
+    """A run ships its weights; another takes them over, and refuses a damaged file and settings of another training."""
+    done = finished.snakemake(*PRESET, "--", "ship_weights")
+    assert done.returncode == 0, done.output
+    other = Checkout(tmp_path / "other")
+    shutil.move(finished / "weights", other / "weights")
+    (other / "tiny.yaml").write_text(TINY)
+    (other / "shipped.yaml").write_text("ddpm: {weights: shipped}\nclassifier: {weights: shipped}\nseed: 7")
+    settings = (*PRESET, "shipped.yaml")
+
+    done = other.snakemake(*settings)
+    assert done.returncode == 0 and not {"train_ddpm", "train_classifier"} & set(planned(done.output)), done.output
+    results, first = other / "results/tiny", finished / "results/tiny"
+    for model in ("ddpm", "classifier"):
+        given, shipped = (load_file(folder / f"models/{model}.safetensors") for folder in (first, results))
+        assert given.keys() == shipped.keys()
+        for name, value in given.items():
+            rounded = value.bfloat16().float() if model == "ddpm" else value
+            assert shipped[name].dtype == value.dtype and torch.equal(shipped[name], rounded)
+    for file in ("ddpm.json", "ddpm_history.csv", "classifier.json", "classifier_confusion.csv"):
+        assert (results / "models" / file).read_bytes() == (first / "models" / file).read_bytes()
+    text = "".join(page.extract_text() for page in PdfReader(results / "companion.pdf").pages)
+    assert "the weights travel with the repository" in " ".join(text.split())
+    assert problems(results) == [] and (results / "provenance/weights/SHA256SUMS").is_file()
+    done = other.snakemake(*settings, "--", "write_card")
+    assert done.returncode == 0, done.output
+    card = (other / "weights/README.md").read_text(encoding="utf-8")
+    assert "| `ddpm.batch_size` | 8 |" in card and "of 10 samples" in card and "of scikit-learn's digits" in card
+
+    (other / "more.yaml").write_text("ddpm: {epochs: 0.1}")
+    done = other.snakemake(*settings, "more.yaml")
+    assert done.returncode != 0 and "ddpm.epochs is 0.1, but 0.05 for them" in done.output, done.output
+    damaged = other / "weights/ddpm-2-of-2.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
+    done = other.snakemake(*settings)
+    assert done.returncode != 0 and f"{damaged.relative_to(other.folder)} is damaged or foreign" in done.output
+    assert "Traceback" not in done.output
+    damaged.unlink()
+    done = other.snakemake(*settings)
+    assert done.returncode != 0 and "there is no weights/ddpm-2-of-2.safetensors" in done.output, done.output
 
 
 def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):

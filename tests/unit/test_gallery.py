@@ -40,6 +40,7 @@ def test_page_names_every_figure_and_the_claims_that_are_not_confirmed():
     run = {
         "preset": "laptop",
         "demo_note": "Demo on other digits",
+        "weights": "train",
         "training": {"image_visits": 1000, "parameters": 2000, "device": "CPU", "seconds": 90.0},
         "classifier": {"test_accuracy": 0.5, "test_images": 10},
         "samples": {"recognised_share": 0.25, "samples": 8, "confidence_threshold": 0.9},

@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT
 from crates import altered, graph, problems
 
-from diffusion import provenance
+from diffusion import origin, provenance
 
 END = datetime(2025, 8, 7, 12, 0, 0, tzinfo=UTC)
 
@@ -135,14 +135,14 @@ def test_the_commit_is_this_folders_own(run, tmp_path):
         done = subprocess.run(["git", *name, *arguments], cwd=inner.parent, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    assert provenance.commit(inner.parent) is None
+    assert origin.commit(inner.parent) is None
     git("init", "--quiet")
     git("add", ".")
     git("commit", "--quiet", "-m", "One")
-    assert provenance.commit(inner) is None
-    assert provenance.commit(inner.parent) == git("rev-parse", "HEAD")
+    assert origin.commit(inner) is None
+    assert origin.commit(inner.parent) == git("rev-parse", "HEAD")
     (inner / "file").write_text("two")
-    assert provenance.commit(inner.parent) == git("rev-parse", "HEAD") + ".dirty"
+    assert origin.commit(inner.parent) == git("rev-parse", "HEAD") + ".dirty"
 
     provenance.describe(replace(run, commit="abc")).write(run.folder)
     assert graph(run.folder)["provenance/Snakefile"]["version"] == f"{run.citation['version']}+abc"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, rule_blocks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -109,11 +109,11 @@ def imports(script: Path) -> set[str]:
 def rules() -> list[tuple[str, str, str]]:
     """Every rule with a script, with its environment."""
     found = []
-    for file in (ROOT / "workflow/rules").glob("*.smk"):
-        for block in re.split(r"^(?=rule |use rule )", file.read_text(encoding="utf-8"), flags=re.M)[1:]:
-            if script := re.search(r"script:\s+\"../scripts/(\w+\.py)\"", block):
-                conda = re.search(r"conda:\s+\"../../envs/(\w+)\.yaml\"", block)
-                found.append((re.match(r"rule (\w+)", block)[1], script[1], conda[1]))
+    for _, block in rule_blocks():
+        if script := re.search(r"script:\s+\"../scripts/(\w+\.py)\"", block):
+            conda = re.search(r"conda:\s+\"../../envs/(\w+)\.yaml\"", block)
+            name = re.match(r"rule (\w+)|rule:\s+name:\s+f\"(\w+)", block)
+            found.append((name[1] or name[2], script[1], conda[1]))
     return found
 
 

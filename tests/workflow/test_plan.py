@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, planned
+from conftest import ROOT, planned, rule_blocks
 
 RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
@@ -53,16 +53,15 @@ def test_shards_are_a_setting(checkout):
 
 def test_every_rule_has_log_benchmark_message_environment_and_library():
     """Read off the rules' text, since a dry run does not show all of it."""
-    for file in (ROOT / "workflow/rules").glob("*.smk"):
-        for block in re.split(r"^(?=rule |use rule )", file.read_text(encoding="utf-8"), flags=re.M)[1:]:
-            wanted = ["message:", "log:", "benchmark:", "library=library("]
-            if block.startswith("rule fetch"):  # a target, which runs nothing itself
-                continue
-            if block.startswith("rule "):
-                wanted += ["conda:", "script:"]
-            missing = [part for part in wanted if part not in block]
-            assert not missing, f"{file.name}: {block.splitlines()[0]} lacks {missing}"
-            assert not re.search(r"=config[,\n]", block), f"{block.splitlines()[0]} takes the whole config"
+    for file, block in rule_blocks():
+        wanted = ["message:", "log:", "benchmark:", "library=library("]
+        if block.startswith("rule fetch"):  # a target, which runs nothing itself
+            continue
+        if block.startswith("rule"):
+            wanted += ["conda:", "script:"]
+        missing = [part for part in wanted if part not in block]
+        assert not missing, f"{file}: {block.splitlines()[0]} lacks {missing}"
+        assert not re.search(r"=config[,\n]", block), f"{block.splitlines()[0]} takes the whole config"
 
 
 def test_every_library_module_is_used_by_a_rule_and_every_script_too():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from diffusion import provenance
+from diffusion import origin, provenance
 from job import job
 
 files, output = snakemake.input, snakemake.output
@@ -26,7 +26,7 @@ with job(snakemake):
         packages=provenance.packages(Path(file) for file in files.environments),
         machine=provenance.machine() | {"trained on": training["device"]},
         snakemake=version("snakemake"),
-        commit=provenance.commit(Path()),
+        commit=origin.commit(Path()),
         agent=snakemake.params.agent,
         note=snakemake.params.note,
     )

@@ -25,6 +25,7 @@ with job(snakemake):
         "preset": snakemake.params.preset,
         "demo_note": snakemake.params.note,
         "settings": settings,
+        "weights": snakemake.params.weights,
         "schedule": {"kept": kept.tolist()},
         "training": read(inputs.training)
         | {

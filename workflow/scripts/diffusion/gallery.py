@@ -58,6 +58,7 @@ def page(run: dict) -> str:
     parts = [
         f"# What `make {run['preset']}` makes",
         "Made by `make gallery`; not to be edited by hand.",
+        f"{'Its weights travel with the repository. ' if run['weights'] == 'shipped' else ''}"
         f"Trained on {run['training']['image_visits']:,} images ({run['training']['parameters']:,} parameters, "
         f"{run['training']['device']}, {run['training']['seconds'] / 60:.0f} min). The classifier reads "
         f"{run['classifier']['test_accuracy']:.2%} of {run['classifier']['test_images']:,} real test images, and sorts "

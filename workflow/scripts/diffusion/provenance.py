@@ -4,10 +4,8 @@ machine, the times, and each result with its SHA-256. The profile: https://w3id.
 
 import csv
 import hashlib
-import os
 import platform
 import re
-import subprocess
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,8 @@ import psutil
 import yaml
 from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
+
+from diffusion.origin import answer, processor
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -90,39 +90,13 @@ def _normal(package: str) -> str:
 def machine() -> dict[str, str | int | float]:
     """This machine's processor, cores, memory in GiB, GPUs where nvidia-smi finds some, and operating system."""
     found = {
-        "processor": _processor(),
+        "processor": processor(),
         "logical cores": psutil.cpu_count(),
         "memory in GiB": round(psutil.virtual_memory().total / 2**30, 1),
     }
-    if gpus := _answer(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]):
+    if gpus := answer(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]):
         found["GPU"] = "; ".join(gpus.splitlines())
     return found | {"operating system": f"{platform.system()} on {platform.machine()}"}
-
-
-def _processor() -> str:
-    if (cpuinfo := Path("/proc/cpuinfo")).is_file():
-        names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8"), re.M)
-    else:
-        names = (_answer(["sysctl", "-n", "machdep.cpu.brand_string"]) or "").splitlines()
-    return next(iter(names), platform.processor() or platform.machine())
-
-
-def commit(folder: Path) -> str | None:
-    """The commit of a checkout, with `.dirty` if a tracked file differs; None without git or outside a checkout."""
-    # The ceiling keeps git from taking a repository further up, in which this folder merely lies, for its own.
-    ceiling = {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
-    return _answer(["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=.dirty"], folder, ceiling)
-
-
-def _answer(command: list[str], folder: Path = Path(), environment: dict[str, str] | None = None) -> str | None:
-    """What a command of the system prints; None if it is not there or fails."""
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip() or None
 
 
 def times(benchmarks: Iterable[Path], results: Iterable[Path]) -> tuple[datetime, datetime]:

@@ -1,0 +1,77 @@
+"""Weights that travel with the repository: whole, checked, and of the training that the settings describe."""
+
+import subprocess
+
+import pytest
+import torch
+from networks import small_network
+
+from diffusion.errors import UserError
+from diffusion.shipping import LARGEST_FILE, checksums, join, refuse_large, refuse_other_settings, split, verify
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_parts_are_of_like_size_and_give_the_network_again(parts):
+    weights = small_network().state_dict()
+    pieces = split(weights, parts)
+    sizes = [sum(value.nbytes for value in piece.values()) for piece in pieces]
+    largest = max(value.nbytes for value in weights.values())
+    assert len(pieces) == parts and max(sizes) - min(sizes) <= largest
+    again = join(pieces)
+    assert list(again) == list(weights) and all(torch.equal(again[name], weights[name]) for name in weights)
+
+
+def test_joined_weights_are_in_float32_whatever_the_parts():
+    weights = {name: value.bfloat16() for name, value in small_network().state_dict().items()}
+    assert {value.dtype for value in join(split(weights, 2)).values()} == {torch.float32}
+
+
+def test_the_papers_network_fits_into_two_files():
+    """12,980,033 parameters of two bytes; the largest single tensor has 256 x 512 x 3 x 3 of them."""
+    assert (12_980_033 + 256 * 512 * 9) / 2 * 2 < LARGEST_FILE < 12_980_033 * 2
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, content in (("b.bin", b"12345"), ("a.bin", b"")):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "SHA256SUMS").write_text(checksums(tmp_path.glob("*.bin")))
+    return tmp_path
+
+
+def test_sums_are_those_of_sha256sum(files):
+    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=files, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "a.bin: OK\nb.bin: OK\n"
+    verify(files.glob("*.bin"), files / "SHA256SUMS")
+
+
+def test_a_damaged_and_an_unknown_file_are_refused(files):
+    (files / "b.bin").write_bytes(b"12346")
+    with pytest.raises(UserError, match=r"b\.bin is damaged or foreign.*restore"):
+        verify(files.glob("*.bin"), files / "SHA256SUMS")
+    (files / "c.bin").write_bytes(b"")
+    with pytest.raises(UserError, match=r"c\.bin is not listed.*restore"):
+        verify([files / "c.bin"], files / "SHA256SUMS")
+    (files / "SHA256SUMS").write_text("no sums\nat all, in fact\n\n")
+    with pytest.raises(UserError, match=r"a\.bin is not listed"):
+        verify([files / "a.bin"], files / "SHA256SUMS")
+
+
+def test_every_setting_of_another_training_is_named():
+    shipped = {"ddpm": {"T": 500, "channels": 64, "adam_decays": [0.9, 0.999]}}
+    refuse_other_settings(shipped, {"ddpm": dict(shipped["ddpm"])})
+    other = {"ddpm": {"T": 400, "channels": 64, "adam_decays": [0.9, 0.99]}, "data": {"image_size": 28}}
+    with pytest.raises(UserError) as error:
+        refuse_other_settings(shipped, other)
+    for words in ("ddpm.T is 400, but 500", "ddpm.adam_decays is [0.9, 0.99]", "data.image_size is 28, but None"):
+        assert words in str(error.value)
+    assert "channels" not in str(error.value)
+
+
+def test_a_file_too_large_is_refused(tmp_path):
+    with (tmp_path / "w.safetensors").open("wb") as file:
+        file.truncate(LARGEST_FILE)
+        refuse_large(file.name)
+        file.truncate(LARGEST_FILE + 1)
+    with pytest.raises(UserError, match="too large to ship"):
+        refuse_large(tmp_path / "w.safetensors")

@@ -1,0 +1,96 @@
+# Trained weights that travel with the repository, in weights/: `ship_weights` takes them from a run, and a run with
+# `weights: shipped` unpacks them in place of its training.
+WEIGHTS = {
+    "ddpm": expand("weights/ddpm-{n}-of-2.safetensors", n=[1, 2]),
+    "classifier": ["weights/classifier.safetensors"],
+}
+RECORDS = {"ddpm": "weights/ddpm.json", "classifier": "weights/classifier.json"}
+TABLES = {"ddpm": "weights/ddpm_history.csv", "classifier": "weights/classifier_confusion.csv"}
+SUMS = "weights/SHA256SUMS"
+SETTINGS = {"ddpm": LEARNED, "classifier": JUDGING}
+SHIPPED = [model for model in WEIGHTS if config[model]["weights"] == "shipped"]
+LEARNING = {model: f"{'unpack' if model in SHIPPED else 'train'}_{model}" for model in WEIGHTS}
+
+for model in SHIPPED:
+    if absent := [file for file in [*WEIGHTS[model], RECORDS[model], TABLES[model], SUMS] if not Path(file).is_file()]:
+        raise WorkflowError(
+            f"{model}.weights is 'shipped', but there is no {', '.join(absent)}: restore the folder with "
+            f"`git checkout -- weights`, or set {model}.weights to 'train'"
+        )
+
+    rule:
+        name:
+            f"unpack_{model}"
+        input:
+            library=library("unpack_weights.py"),
+            weights=WEIGHTS[model],
+            record=RECORDS[model],
+            table=TABLES[model],
+            sums=SUMS,
+        output:
+            weights=f"<results>/models/{model}.safetensors",
+            summary=f"<results>/models/{Path(RECORDS[model]).name}",
+            table=f"<results>/models/{Path(TABLES[model]).name}",
+        log:
+            f"<logs>/unpack_{model}.log",
+        benchmark:
+            f"<benchmarks>/unpack_{model}.tsv"
+        conda:
+            "../../envs/learn.yaml"
+        params:
+            settings=SETTINGS[model],
+        message:
+            f"Check and unpack the weights of weights/ for the {model}"
+        script:
+            "../scripts/unpack_weights.py"
+
+
+# Targets of their own, outside `all`: they write into weights/, which is committed.
+if not SHIPPED:
+
+    rule ship_weights:
+        input:
+            library=library("ship_weights.py"),
+            ddpm="<results>/models/ddpm.safetensors",
+            classifier="<results>/models/classifier.safetensors",
+            summaries=["<results>/models/ddpm.json", "<results>/models/classifier.json"],
+            tables=["<results>/models/ddpm_history.csv", "<results>/models/classifier_confusion.csv"],
+        output:
+            ddpm=WEIGHTS["ddpm"],
+            classifier=WEIGHTS["classifier"],
+            records=RECORDS.values(),
+            tables=TABLES.values(),
+            sums=SUMS,
+        log:
+            "<logs>/ship_weights.log",
+        benchmark:
+            "<benchmarks>/ship_weights.tsv"
+        conda:
+            "../../envs/learn.yaml"
+        params:
+            settings=list(SETTINGS.values()),
+            seed=config["seed"],
+        message:
+            "Put the weights of the run '{config[preset]}' into weights/"
+        script:
+            "../scripts/ship_weights.py"
+
+else:
+
+    rule write_card:
+        input:
+            library=library("write_card.py"),
+            record=RECORDS["ddpm"],
+            numbers="<results>/numbers.json",
+        output:
+            card="weights/README.md",
+        log:
+            "<logs>/write_card.log",
+        benchmark:
+            "<benchmarks>/write_card.tsv"
+        conda:
+            "../../envs/learn.yaml"
+        message:
+            "Write the model card of weights/ from the run '{config[preset]}'"
+        script:
+            "../scripts/write_card.py"

@@ -1,0 +1,34 @@
+"""Where results come from: the machine's processor, and the commit of the checkout."""
+
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    if (cpuinfo := Path("/proc/cpuinfo")).is_file():
+        names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8"), re.M)
+    else:
+        names = (answer(["sysctl", "-n", "machdep.cpu.brand_string"]) or "").splitlines()
+    return next(iter(names), platform.processor() or platform.machine())
+
+
+def commit(folder: Path) -> str | None:
+    """The commit of a checkout, with `.dirty` if a tracked file differs; None without git or outside a checkout."""
+    # The ceiling keeps git from taking a repository further up, in which this folder merely lies, for its own.
+    ceiling = {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
+    return answer(["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=.dirty"], folder, ceiling)
+
+
+def answer(command: list[str], folder: Path = Path(), environment: dict[str, str] | None = None) -> str | None:
+    """What a command of the system prints; None if it is not there or fails."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip() or None

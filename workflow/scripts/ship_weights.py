@@ -1,0 +1,33 @@
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from diffusion import origin, shipping
+from job import job
+
+inputs, output, params = snakemake.input, snakemake.output, snakemake.params
+
+with job(snakemake):
+    for part, file in zip(shipping.split(load_file(inputs.ddpm), len(output.ddpm)), output.ddpm, strict=True):
+        save_file({name: value.to(torch.bfloat16) for name, value in part.items()}, file)
+        shipping.refuse_large(file)
+    shutil.copyfile(inputs.classifier, output.classifier[0])
+    history = {
+        "preset": snakemake.config["preset"],
+        "seed": params.seed,
+        "processor": origin.processor(),
+        "finished": datetime.fromtimestamp(Path(inputs.ddpm).stat().st_mtime, UTC).date().isoformat(),
+        "commit": origin.commit(Path()),
+    }
+    for summary, settings, file in zip(inputs.summaries, params.settings, output.records, strict=True):
+        found = json.loads(Path(summary).read_text(encoding="utf-8"))
+        content = {"settings": settings, "summary": found, "origin": history}
+        Path(file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    for table, file in zip(inputs.tables, output.tables, strict=True):
+        shutil.copyfile(table, file)
+    shipped = [*output.ddpm, *output.classifier, *output.records, *output.tables]
+    Path(output.sums).write_text(shipping.checksums(shipped), encoding="utf-8")
