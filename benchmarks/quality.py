@@ -8,6 +8,7 @@ preset laid over another, with a `preset:` name of its own; the Frechet distance
 
 import argparse
 import json
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
@@ -44,22 +45,22 @@ def quality(run: Path) -> dict:
 
 
 def draw(table: pd.DataFrame) -> plots.Figure:
-    """Share recognised with its 95% interval, and Frechet distance, against the minutes of training; a name a run."""
+    """Share recognised with its 95% interval, and Frechet distance, against the minutes of training; a symbol a run."""
     figure = plots.new_figure(2.7)
     left, right = figure.subplots(1, 2)
-    bars = [table["recognised"] - table["low"], table["high"] - table["recognised"]]
-    left.errorbar(table["minutes"], table["recognised"], bars, fmt="o", color="black", markersize=4, elinewidth=0.8)
+    style = {"color": "black", "markerfacecolor": "white", "markersize": 5, "linestyle": "none"}
+    for marker, (_, run) in zip(cycle("os^Dv<>p*"), table.iterrows(), strict=False):
+        bars = [[run["recognised"] - run["low"]], [run["high"] - run["recognised"]]]
+        left.errorbar(run["minutes"], run["recognised"], bars, marker=marker, elinewidth=0.8, label=run["run"], **style)
+        right.plot(run["minutes"], run["Frechet distance"], marker=marker, **style)
     left.set(ylabel="share recognised with confidence")
     left.yaxis.set_major_formatter("{x:.0%}")
-    right.plot(table["minutes"], table["Frechet distance"], "o", color="black", markersize=4)
-    right.plot(table["minutes"], table["of real images"], "_", color="0.5", label="real images, as many")
-    right.set(ylabel="Fréchet distance, classifier's features", yscale="log")
+    left.legend(frameon=False, loc="lower right")
+    right.axhline(table["of real images"].mean(), color="0.5", linewidth=0.8, label="real images, as many")
+    right.set(ylabel="Fréchet distance, classifier's features", ylim=(0, None))
     right.legend(frameon=False)
-    for ax, column in ((left, "recognised"), (right, "Frechet distance")):
-        ax.set(xlabel="minutes of training", xscale="log")
-        ax.xaxis.set_major_formatter("{x:g}")
-        for run, x, y in table[["run", "minutes", column]].itertuples(index=False):
-            ax.annotate(run, (x, y), (4, 3), textcoords="offset points", fontsize=7)
+    for ax in (left, right):
+        ax.set(xlabel="minutes of training", xlim=(0, None))
     return figure
 
 
