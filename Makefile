@@ -17,7 +17,7 @@ MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
 OVERLAY = $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop paper verify report gallery estimate bench quality test lint format lock clean
+.PHONY: help demo laptop paper verify report weights gallery estimate bench quality test lint format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -38,6 +38,9 @@ verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESE
 
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
 	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) --report results/$(PRESET)/report.html $(ARGS)
+
+weights: .venv/workflow  ## train the paper's network at 28x28 for hours on two cores, and put its weights into weights/
+	$(SNAKEMAKE) --configfile presets/shipped.yaml $(MIRROR) $(ARGS) -- ship_weights
 
 gallery: .venv/workflow  ## docs/, which the README shows, from a run of the laptop preset
 	$(SNAKEMAKE) --configfile presets/laptop.yaml $(MIRROR) $(ARGS) -- gallery

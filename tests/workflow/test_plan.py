@@ -27,7 +27,7 @@ def test_dry_run_of_config_yaml_plans_the_papers_run(checkout):
     assert "results/paper/figures/fig7.pdf" in done.output
 
 
-@pytest.mark.parametrize("preset, differs", [("laptop", {}), ("demo", {"download_mnist": 0})])
+@pytest.mark.parametrize("preset, differs", [("laptop", {}), ("shipped", {}), ("demo", {"download_mnist": 0})])
 def test_presets_are_the_same_workflow(checkout, preset, differs):
     done = checkout.snakemake("-n", "--configfile", f"presets/{preset}.yaml")
     assert done.returncode == 0, done.output
