@@ -87,7 +87,7 @@ def card(run: dict, record: dict) -> str:
     settings = [(f"{s}.{key}", value) for s, values in record["settings"].items() for key, value in values.items()]
     parts = [
         "# Model card",
-        "Made by `make card`; not to be edited by hand.",
+        "Made by the rule `write_card`; not to be edited by hand.",
         "## What it is",
         f"The network ε_θ(x_t, t) of section 5 of the paper, with {training['parameters']:,} parameters. It predicts "
         f"the noise in images of {pixels} pixels. Its weights are rounded to bfloat16, as safetensors in two files. "
