@@ -4,7 +4,9 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
 MNIST ?=
-# The preset that `make verify`, `report` and `estimate` speak of: demo, laptop or paper.
+# Fewer samples for a quick look, as in `make shipped SAMPLES=100`, whose results are in results/shipped-100.
+SAMPLES ?=
+# The preset that `make verify`, `report` and `estimate` speak of: demo, laptop, shipped or paper.
 PRESET ?= demo
 # Anything more for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde ARGS="--rounds 3"`.
 ARGS ?=
@@ -13,37 +15,49 @@ PARTS ?= network pde
 
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
-MIRROR = $(if $(MNIST),--config 'data={"mirrors": ["$(MNIST)"]}')
-OVERLAY = $(if $(filter-out paper,$(PRESET)),--configfile presets/$(PRESET).yaml)
+MIRROR = $(if $(MNIST),'data={"mirrors": ["$(MNIST)"]}')
+# A run of PRESET: its settings lie over those of config.yaml, and over both those that SAMPLES asks for.
+RUN = $(PRESET)$(if $(SAMPLES),-$(SAMPLES))
+FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
+OVERLAYS = $(strip $(if $(filter-out paper,$(PRESET)),presets/$(PRESET).yaml) $(FEWER))
+SETTINGS = $(if $(OVERLAYS),--configfile $(OVERLAYS)) $(if $(MIRROR),--config $(MIRROR))
+WRITE_FEWER = $(if $(FEWER),printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}\n' > $(FEWER) && )
+WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop paper verify report weights gallery estimate bench quality test lint format lock clean
+.PHONY: help demo laptop shipped paper verify report weights gallery estimate bench quality test lint format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 demo: .venv/workflow  ## all seven figures in minutes, without network or GPU, from scikit-learn's digits
-	$(SNAKEMAKE) --configfile presets/demo.yaml $(ARGS)
+	$(WORKFLOW)
 
 laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on two cores
-	$(SNAKEMAKE) --configfile presets/laptop.yaml $(MIRROR) $(ARGS)
+	$(WORKFLOW)
+
+shipped: .venv/workflow  ## the paper's own network on MNIST, from the trained weights in weights/
+	$(WORKFLOW)
 
 paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it wants a GPU
-	$(SNAKEMAKE) $(MIRROR) $(ARGS)
+	$(WORKFLOW)
 
-verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, PRESET=paper)
-	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) $(ARGS) \
-	    -- results/$(PRESET)/claims/claims.json
-	.venv/bin/python workflow/scripts/show_claims.py results/$(PRESET)/claims/claims.json
+demo laptop shipped paper: override PRESET = $@
+
+verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, shipped, paper)
+	$(WORKFLOW) -- results/$(RUN)/claims/claims.json
+	.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json
 
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
-	$(SNAKEMAKE) $(OVERLAY) $(MIRROR) --report results/$(PRESET)/report.html $(ARGS)
+	$(WORKFLOW) --report results/$(RUN)/report.html
 
 weights: .venv/workflow  ## train the paper's network at 28x28 for hours on two cores, and put its weights into weights/
-	$(SNAKEMAKE) --configfile presets/shipped.yaml $(MIRROR) $(ARGS) -- ship_weights
+	$(SNAKEMAKE) --configfile presets/shipped.yaml --config preset=weights 'ddpm={"weights": "train"}' \
+	    'classifier={"weights": "train"}' $(MIRROR) $(ARGS) -- ship_weights
 
-gallery: .venv/workflow  ## docs/, which the README shows, from a run of the laptop preset
-	$(SNAKEMAKE) --configfile presets/laptop.yaml $(MIRROR) $(ARGS) -- gallery
+gallery: override PRESET = shipped
+gallery: .venv/workflow  ## docs/, which the README shows, and the model card of weights/, from a run of the shipped preset
+	$(WORKFLOW) -- gallery write_card
 
 estimate: .venv/workflow  ## how long a preset will take on this machine: make estimate PRESET=laptop
 	.venv/bin/python -m benchmarks.estimate $(PRESET) $(ARGS)

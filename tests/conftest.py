@@ -35,6 +35,10 @@ class Checkout:
             else:
                 shutil.copy(source, folder / part)
 
+    def bring_weights(self) -> None:
+        """The trained weights too, which few tests need and which are large."""
+        shutil.copytree(ROOT / "weights", self.folder / "weights")
+
     def snakemake(self, *arguments: str, cores: int = 2, prefix: tuple[str, ...] = (), **environment: str):
         """Run Snakemake; the result has returncode and output, both streams together."""
         done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 
@@ -27,13 +28,43 @@ def test_dry_run_of_config_yaml_plans_the_papers_run(checkout):
     assert "results/paper/figures/fig7.pdf" in done.output
 
 
-@pytest.mark.parametrize("preset, differs", [("laptop", {}), ("shipped", {}), ("demo", {"download_mnist": 0})])
+UNPACKED = {"train_ddpm": 0, "train_classifier": 0, "unpack_ddpm": 1, "unpack_classifier": 1}
+
+
+@pytest.mark.parametrize("preset, differs", [("laptop", {}), ("shipped", UNPACKED), ("demo", {"download_mnist": 0})])
 def test_presets_are_the_same_workflow(checkout, preset, differs):
+    checkout.bring_weights()
     done = checkout.snakemake("-n", "--configfile", f"presets/{preset}.yaml")
     assert done.returncode == 0, done.output
     expected = dict.fromkeys(RULES, 1) | differs
     assert planned(done.output) == {name: n for name, n in expected.items() if n}
     assert f"results/{preset}/figures/fig1.png" in done.output and "results/paper" not in done.output
+
+
+def make(checkout, *arguments: str) -> str:
+    """What `make` with these arguments plans in the checkout, with the Python of these tests."""
+    shutil.copy(ROOT / "Makefile", checkout / "Makefile")
+    (checkout / ".venv").symlink_to(sys.prefix)
+    (checkout / "results").mkdir()
+    command = ["make", "--old-file=.venv/workflow", *arguments, "ARGS=-n"]
+    done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_quick_look_has_fewer_samples_a_folder_of_its_own_and_the_mirror(checkout, tmp_path):
+    checkout.bring_weights()
+    output = make(checkout, "shipped", "SAMPLES=7", f"MNIST={tmp_path}")
+    assert planned(output)["unpack_ddpm"] == 1 and "results/shipped-7/companion.pdf" in output
+    assert "7 samples" in output and str(tmp_path) in output
+
+
+def test_the_shipped_weights_can_be_trained_again(checkout):
+    """By the preset that takes them, so that its settings are those of the training."""
+    checkout.bring_weights()
+    jobs = planned(make(checkout, "weights"))
+    assert {"train_ddpm", "train_classifier", "ship_weights"} <= jobs.keys()
+    assert not {"unpack_ddpm", "unpack_classifier"} & jobs.keys()
 
 
 def test_variants_of_the_demo_are_planned_for_the_benchmark_of_quality(checkout):

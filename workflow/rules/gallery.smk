@@ -1,14 +1,17 @@
+SHOWN = [*(f"fig{n}" for n in range(1, 8)), "learning_curve"]
+
+
 # A target of its own, outside `all`: it writes into docs/, which is committed.
 rule gallery:
     input:
         library=library("make_gallery.py"),
-        figures=expand("<results>/figures/fig{n}.png", n=range(1, 8)),
+        figures=expand("<results>/figures/{name}.png", name=SHOWN),
         backward="<results>/classroom/backward.npz",
         numbers="<results>/numbers.json",
     output:
         page="docs/README.md",
         animation="docs/reverse.gif",
-        figures=expand("docs/fig{n}.png", n=range(1, 8)),
+        figures=expand("docs/{name}.png", name=SHOWN),
     log:
         "<logs>/gallery.log",
     benchmark:

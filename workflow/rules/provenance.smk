@@ -12,7 +12,7 @@ SOURCES = [
         "paper/*",
         "profiles/default/*",
         "workflow/**/*.*",
-        *(["weights/*"] if SHIPPED else []),
+        *(["weights/ddpm*", "weights/classifier*", SUMS] if SHIPPED else []),
     )
     for file in sorted(Path(workflow.basedir).glob(pattern))
     if file.is_file() and file.suffix != ".pyc"

@@ -75,7 +75,8 @@ if not SHIPPED:
         script:
             "../scripts/ship_weights.py"
 
-else:
+
+if len(SHIPPED) == len(WEIGHTS):
 
     rule write_card:
         input:

@@ -27,6 +27,7 @@ with job(snakemake):
     _, of_step = operations(CHANNELS, IMAGE_SIZE)
     of_training = of_step * EPOCHS * IMAGES
     arithmetic = {
+        "image_visits": EPOCHS * IMAGES,
         "operations": float(of_training),
         "use_of_peak": of_training / (PEAK * SECONDS),
         "use_with_tutorials_images": of_training / (PEAK * SECONDS) * TUTORIALS_IMAGES / IMAGES,

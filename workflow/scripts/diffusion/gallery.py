@@ -67,6 +67,8 @@ def page(run: dict) -> str:
         *filter(None, [f"**{run['demo_note']}.**" if run["demo_note"] else ""]),
         "![Nine images appear from noise](reverse.gif)",
         *(f"![Figure {n}](fig{n}.png)\n\n**Figure {n}.** {caption}" for n, caption in CAPTIONS.items()),
+        "![The loss against the images seen](learning_curve.png)\n\n**The training.** The loss of Algorithm 1 against "
+        "the images seen.",
         "## Claims",
         f"{len(run['claims']['claims'])} statements of the paper: {verdicts}. Not confirmed:",
         "| place | statement | found |\n| --- | --- | --- |\n"

@@ -87,7 +87,7 @@ def card(run: dict, record: dict) -> str:
     settings = [(f"{s}.{key}", value) for s, values in record["settings"].items() for key, value in values.items()]
     parts = [
         "# Model card",
-        "Made by the rule `write_card`; not to be edited by hand.",
+        "Made by `make gallery`; not to be edited by hand.",
         "## What it is",
         f"The network ε_θ(x_t, t) of section 5 of the paper, with {training['parameters']:,} parameters. It predicts "
         f"the noise in images of {pixels} pixels. Its weights are rounded to bfloat16, as safetensors in two files. "
@@ -100,6 +100,7 @@ def card(run: dict, record: dict) -> str:
         f"the images. It took {training['seconds'] / 60:.0f} minutes ({origin['processor']}, {training['device']}, "
         f"PyTorch {training['torch']}) and ended on {origin['finished']}. The last row of its history has a loss of "
         f"{training['last_loss']:.4f}. The files were written at commit {origin['commit']}.",
+        "![The loss against the images seen](../docs/learning_curve.png)",
         "| setting | value |\n| --- | --- |\n"
         + "\n".join(f"| `{name}` | {value} |" for name, value in [*settings, ("seed", origin["seed"])]),
         "## Quality",
@@ -110,6 +111,6 @@ def card(run: dict, record: dict) -> str:
         "## Limits",
         f"It draws grey digits of {pixels} pixels and nothing else, and none on demand: it has seen no labels. The "
         "classifier takes noise for a digit too, so its confidence alone proves little. The paper's own training, as "
-        f"config.yaml has it, is {500 * 60_000 / visits:.0f} times as long.",
+        f"config.yaml has it, is {run['arithmetic']['image_visits'] / visits:.0f} times as long.",
     ]
     return "\n\n".join(parts) + "\n"
