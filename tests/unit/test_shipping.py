@@ -7,7 +7,16 @@ import torch
 from networks import small_network
 
 from diffusion.errors import UserError
-from diffusion.shipping import LARGEST_FILE, checksums, join, refuse_large, refuse_other_settings, split, verify
+from diffusion.shipping import (
+    LARGEST_FILE,
+    checksums,
+    folder_of_commit,
+    join,
+    refuse_large,
+    refuse_other_settings,
+    split,
+    verify,
+)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
@@ -75,3 +84,24 @@ def test_a_file_too_large_is_refused(tmp_path):
         file.truncate(LARGEST_FILE + 1)
     with pytest.raises(UserError, match="too large to ship"):
         refuse_large(tmp_path / "w.safetensors")
+
+
+def test_weights_of_an_earlier_commit_are_found_whatever_the_folder_holds_now(tmp_path):
+    repository, target = tmp_path / "clone", tmp_path / "target"
+    (repository / "weights").mkdir(parents=True)
+    file = repository / "weights/a.bin"
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init")
+    for content in ("first", "second"):
+        file.write_text(content)
+        git("add", "weights")
+        git("commit", "-m", content)
+    first = git("rev-parse", "HEAD~1")
+    assert (folder_of_commit(first, repository, target) / "a.bin").read_text() == "first"
+    assert file.read_text() == "second" and git("status", "--porcelain") == ""
+    with pytest.raises(UserError, match=r"ddpm\.start is 1234567, but git does not give weights/.*1234567.*clone"):
+        folder_of_commit("1234567", repository, target)

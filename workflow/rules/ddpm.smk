@@ -2,6 +2,7 @@ NETWORK = select("ddpm", "channels")
 SCHEDULE = select("ddpm", "T", "beta_1", "beta_T")
 TRAINING = select(
     "ddpm",
+    "start",
     "batch_size",
     "epochs",
     "images_per_epoch",
@@ -14,15 +15,43 @@ TRAINING = select(
     "loss_weight_power",
 )
 COMPUTE = select("compute", "device", "precision")
-LEARNED = {"data": select("data", "source", "image_size"), "ddpm": SCHEDULE | NETWORK | TRAINING}
+IMAGES = select("data", "source", "image_size")
+LEARNED = {"data": IMAGES, "ddpm": SCHEDULE | NETWORK | TRAINING}
+START = {
+    "weights": "<results>/models/start.safetensors",
+    "record": "<results>/models/start.json",
+    "history": "<results>/models/start_history.csv",
+}
 
 
 if config["ddpm"]["weights"] == "train":
+
+    if config["ddpm"]["start"]:
+
+        rule fetch_start:
+            input:
+                library=library("fetch_start.py"),
+            output:
+                **START,
+            log:
+                "<logs>/fetch_start.log",
+            benchmark:
+                "<benchmarks>/fetch_start.tsv"
+            conda:
+                "../../envs/learn.yaml"
+            params:
+                commit=config["ddpm"]["start"],
+                settings={"data": IMAGES, "ddpm": SCHEDULE | NETWORK},
+            message:
+                "Take the weights of commit {params.commit}, which the training goes on from"
+            script:
+                "../scripts/fetch_start.py"
 
     rule train_ddpm:
         input:
             library=library("train_ddpm.py"),
             images="<results>/data/images.npz",
+            start=list(START.values()) if config["ddpm"]["start"] else [],
         output:
             weights="<results>/models/ddpm.safetensors",
             summary="<results>/models/ddpm.json",

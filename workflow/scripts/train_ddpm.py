@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from diffusion import parallel
 from diffusion.device import choose_device, choose_precision, describe, use_threads
@@ -29,17 +29,25 @@ with job(snakemake):
     logging.info("training on %s", describe(device, precision))
 
     images = Digits.load(snakemake.input.images).train_images
-    given = dict(params.training)
+    given = {name: value for name, value in params.training.items() if name != "start"}
     steps = int(given.pop("epochs") * given.pop("images_per_epoch") / given["batch_size"])
-    settings = TrainingSettings(seed=params.seed, steps=max(1, steps), **given)
     torch.manual_seed(params.seed)  # the network's first weights
     model = UNet(params.network["channels"], images.shape[-1])
+    before = {"steps": 0, "image_visits": 0, "seconds": 0.0}
+    earlier = []
+    if snakemake.input.start:
+        weights, record, table = snakemake.input.start
+        model.load_state_dict(load_file(weights))
+        before = {key: json.loads(Path(record).read_text(encoding="utf-8"))["summary"][key] for key in before}
+        earlier.append(pd.read_csv(table))
+    # Another seed for every start, or the earlier training's minibatches and noise would come again.
+    settings = TrainingSettings(seed=params.seed + before["steps"], steps=max(1, steps), **given)
     parameters = sum(p.numel() for p in model.parameters())
 
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.
     settings_of_experiment = {name: params[name] for name in ("network", "schedule", "training", "compute", "seed")}
     experiment = fingerprint(
-        [Path(snakemake.scriptdir) / "train_ddpm.py", *snakemake.input.library, snakemake.input.images],
+        [Path(snakemake.scriptdir) / "train_ddpm.py", *snakemake.input],
         settings_of_experiment | {"torch": torch.__version__},
     )
     states = StateFolder(Path(output.weights).parent / "ddpm_states", experiment)
@@ -57,15 +65,19 @@ with job(snakemake):
     if not first:
         raise SystemExit(0)  # the first process writes the results
 
+    # What is counted is counted from the random weights on.
     history = pd.DataFrame(training.history)
+    for column, key in (("step", "steps"), ("images", "image_visits"), ("seconds", "seconds")):
+        history[column] += before[key]
+    history = pd.concat([*earlier, history], ignore_index=True)
     summary = {
         "parameters": parameters,
         "training_images": len(images),
         "image_size": images.shape[-1],
-        "steps": settings.steps,
+        "steps": before["steps"] + settings.steps,
         "batch_size": settings.batch_size,
-        "image_visits": settings.steps * settings.batch_size,
-        "seconds": training.seconds,
+        "image_visits": before["image_visits"] + settings.steps * settings.batch_size,
+        "seconds": before["seconds"] + training.seconds,
         "last_loss": history["loss"].iloc[-1],
         "processes": processes,
         "device": describe(device, precision),

@@ -3,7 +3,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from diffusion import shipping
 from job import job
@@ -11,10 +11,9 @@ from job import job
 inputs, output = snakemake.input, snakemake.output
 
 with job(snakemake):
-    shipping.verify([*inputs.weights, inputs.record, inputs.table], inputs.sums)
-    record = json.loads(Path(inputs.record).read_text(encoding="utf-8"))
-    shipping.refuse_other_settings(record["settings"], snakemake.params.settings)
-    tensors = shipping.join([load_file(file) for file in inputs.weights])
+    tensors, record = shipping.unpack(
+        inputs.weights, inputs.record, inputs.table, inputs.sums, snakemake.params.settings
+    )
     logging.info("%d tensors, trained by %s", len(tensors), record["origin"])
     Path(output.summary).write_text(json.dumps(record["summary"], indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(inputs.table, output.table)

@@ -1,10 +1,15 @@
 """Trained weights that travel with the repository, in `weights/`: how a run ships them, and another unpacks them."""
 
 import hashlib
+import json
+import subprocess
+import tarfile
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from diffusion.errors import UserError
@@ -52,6 +57,36 @@ def verify(files: Iterable[Path | str], sums: Path | str) -> None:
 def _sha256(file: Path | str) -> str:
     with Path(file).open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def unpack(
+    weights: Sequence[Path | str], record: Path | str, table: Path | str, sums: Path | str, settings: dict[str, dict]
+) -> tuple[dict[str, Tensor], dict]:
+    """The tensors in float32, and the record of their training. Raises UserError if a file is not the one that was
+    shipped, or if a training with other `settings` made them.
+    """
+    verify([*weights, record, table], sums)
+    training = json.loads(Path(record).read_text(encoding="utf-8"))
+    refuse_other_settings(training["settings"], settings)
+    return join([load_file(file) for file in weights]), training
+
+
+def folder_of_commit(commit: str, repository: Path, target: Path) -> Path:
+    """Write the folder weights/ of a commit into `target`, and return it. Raises UserError where git has none."""
+    command = ["git", "archive", "--format=tar", commit, "weights"]
+    try:
+        with tempfile.TemporaryFile() as file:
+            subprocess.run(command, cwd=repository, stdout=file, stderr=subprocess.PIPE, text=True, check=True)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                archive.extractall(target, filter="data")
+    except (OSError, subprocess.CalledProcessError) as error:
+        told = getattr(error, "stderr", None) or str(error)
+        raise UserError(
+            f"ddpm.start is {commit}, but git does not give weights/ of that commit ({told.strip()}): name a "
+            "commit that has this folder, in a clone with its whole history (`git fetch --unshallow`)"
+        ) from None
+    return target / "weights"
 
 
 def refuse_other_settings(shipped: dict[str, dict], given: dict[str, dict]) -> None:
