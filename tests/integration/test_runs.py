@@ -20,6 +20,8 @@ from crates import altered, graph, problems
 from pypdf import PdfReader
 from safetensors.torch import load_file
 
+from diffusion.shipping import join
+
 PRESET = ("--configfile", "tiny.yaml")
 
 
@@ -138,6 +140,46 @@ def test_weights_that_were_shipped_take_the_place_of_training(finished, tmp_path
     damaged.unlink()
     done = other.snakemake(*settings)
     assert done.returncode != 0 and "there is no weights/ddpm-2-of-2.safetensors" in done.output, done.output
+
+
+def test_training_goes_on_from_the_weights_of_a_commit(finished, tmp_path):
+    """With next to no learning rate it ends with those weights; steps, visits, time and history are counted on."""
+    done = finished.snakemake(*PRESET, "--", "ship_weights")
+    assert done.returncode == 0, done.output
+    other = Checkout(tmp_path / "other")
+    shutil.move(finished / "weights", other / "weights")
+    (other / "tiny.yaml").write_text(TINY)
+    first = json.loads((other / "weights/ddpm.json").read_text(encoding="utf-8"))
+    rows = pd.read_csv(other / "weights/ddpm_history.csv")
+    weights = join([load_file(file) for file in sorted((other / "weights").glob("ddpm-*.safetensors"))])
+    for command in (("init",), ("add", "weights"), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "a")):
+        subprocess.run(["git", *command], cwd=other.folder, check=True, capture_output=True)
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=other.folder, text=True).strip()
+    (other / "start.yaml").write_text(f"ddpm: {{start: '{commit}', learning_rate: 1.0e-12, epochs: 0.1}}")
+
+    done = other.snakemake(*PRESET, "start.yaml", "--", "ship_weights")
+    assert done.returncode == 0, done.output
+    ended = load_file(other / "results/tiny/models/ddpm.safetensors")
+    assert ended.keys() == weights.keys()
+    assert all(torch.allclose(ended[name], weights[name], rtol=0, atol=1e-9) for name in weights)
+    record = json.loads((other / "weights/ddpm.json").read_text(encoding="utf-8"))
+    assert record["start"] == first and record["settings"]["ddpm"]["start"] == commit
+    found, before, steps = record["summary"], first["summary"], int(0.1 * 1437 / 8)
+    assert found["steps"] == before["steps"] + steps and found["seconds"] > before["seconds"]
+    assert found["image_visits"] == before["image_visits"] + 8 * steps
+    history = pd.read_csv(other / "weights/ddpm_history.csv")
+    assert history.head(len(rows)).equals(rows)
+    assert history[["step", "images", "seconds"]].iloc[-1].tolist() == [
+        *(found[key] for key in ("steps", "image_visits", "seconds"))
+    ]
+
+    (other / "wide.yaml").write_text("ddpm: {channels: 64}")
+    done = other.snakemake(*PRESET, "start.yaml", "wide.yaml", "--", "results/tiny/models/ddpm.json")
+    assert done.returncode != 0 and "ddpm.channels is 64, but 32 for them" in done.output, done.output
+    (other / "start.yaml").write_text("ddpm: {start: '1234567'}")
+    done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
+    assert done.returncode != 0 and "ddpm.start is 1234567, but git does not give" in done.output, done.output
+    assert "Traceback" not in done.output
 
 
 def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):

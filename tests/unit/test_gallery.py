@@ -45,10 +45,13 @@ def test_page_names_every_figure_and_the_claims_that_are_not_confirmed():
         "classifier": {"test_accuracy": 0.5, "test_images": 10},
         "samples": {"recognised_share": 0.25, "samples": 8, "confidence_threshold": 0.9},
         "claims": claims,
-        "settings": {"ddpm": {"T": 500}, "seed": 7},
+        "settings": {"ddpm": {"start": "0123456789", "T": 500}, "seed": 7},
     }
     text = page(run)
     assert all(f"(fig{n}.png)" in text for n in range(1, 8)) and "(reverse.gif)" in text
     for claim in claims["claims"]:
         assert (f"| {claim['statement']} |" in text) == (claim["verdict"] == "not confirmed")
     assert "**Demo on other digits.**" in text and "| `ddpm.T` | 500 |" in text and "| `seed` | 7 |" in text
+    assert "from the weights of commit 0123456," in text
+    run["settings"]["ddpm"]["start"] = ""
+    assert "went on from" not in page(run)

@@ -143,6 +143,7 @@ def test_the_commit_is_this_folders_own(run, tmp_path):
     assert origin.commit(inner.parent) == git("rev-parse", "HEAD")
     (inner / "file").write_text("two")
     assert origin.commit(inner.parent) == git("rev-parse", "HEAD") + ".dirty"
+    assert origin.commit(inner.parent, apart=inner.name) == git("rev-parse", "HEAD")
 
     provenance.describe(replace(run, commit="abc")).write(run.folder)
     assert graph(run.folder)["provenance/Snakefile"]["version"] == f"{run.citation['version']}+abc"

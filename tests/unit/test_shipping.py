@@ -9,6 +9,7 @@ from networks import small_network
 from diffusion.errors import UserError
 from diffusion.shipping import (
     LARGEST_FILE,
+    card,
     checksums,
     folder_of_commit,
     join,
@@ -105,3 +106,35 @@ def test_weights_of_an_earlier_commit_are_found_whatever_the_folder_holds_now(tm
     assert file.read_text() == "second" and git("status", "--porcelain") == ""
     with pytest.raises(UserError, match=r"ddpm\.start is 1234567, but git does not give weights/.*1234567.*clone"):
         folder_of_commit("1234567", repository, target)
+
+
+def record(batch_size: int, visits: int, **more) -> dict:
+    return {
+        "settings": {"data": {"source": "mnist"}, "ddpm": {"batch_size": batch_size}},
+        "summary": {
+            "parameters": 12, "training_images": 100, "image_size": 28, "steps": 50, "image_visits": visits,
+            "seconds": 120.0, "last_loss": 0.5, "device": "CPU", "torch": "2",
+        },
+        "origin": {"seed": 1, "processor": f"P{batch_size}", "finished": "2000-01-01", "commit": "c"},
+    } | more  # fmt: skip
+
+
+def test_card_has_the_settings_of_each_training_and_the_counts_of_all():
+    run = {
+        "samples": {"samples": 10, "recognised": 9, "confidence_threshold": 0.9},
+        "classifier": {"test_accuracy": 0.99, "test_images": 100},
+        "claims": {"claims": [{"id": "novel", "statement": "New.", "verdict": "confirmed", "detail": "All."}]},
+        "arithmetic": {"image_visits": 9000},
+    }
+    alone = card(run, record(16, 300))
+    assert "| `ddpm.batch_size` | 16 |\n" in alone and "3.0 passes" in alone and "ddpm.start" not in alone
+    both = card(run, record(32, 900, start=record(16, 300)))
+    assert "| `ddpm.batch_size` | 16 | 32 |\n" in both and "| processor | P16 | P32 |\n" in both
+    for words in (
+        "There were 2 trainings",
+        "9.0 passes",
+        "90.0% (59.6% to 98.2%",
+        "New. *Confirmed*: All.",
+        "10 times",
+    ):
+        assert words in both

@@ -12,6 +12,8 @@ BAD = [
     ({"ddpm": {"chanels": 64}}, "ddpm.chanels is not a setting; did you mean 'channels'?"),
     ({"sampels": {"count": 3}}, "sampels is not a setting; did you mean 'samples'?"),
     ({"ddpm": {"adam_decays": [0.9, 1.0]}}, "ddpm.adam_decays.1 is 1.0, but must be Adam's two decay rates"),
+    ({"ddpm": {"start": "main"}}, "ddpm.start is 'main', but must be a commit of this repository"),
+    ({"ddpm": {"start": 1234567}}, "ddpm.start is 1234567, but must be a commit of this repository"),
     ({"ddpm": {"channels": 47}}, "ddpm.channels is 47, but must be the width"),
     ({"ddpm": 7}, "ddpm is 7, but it must be a block of settings"),
     ({"data": {"image_size": 30}}, "data.image_size is 30, but must be pixels along an edge; a multiple of 4"),

@@ -55,6 +55,7 @@ if not SHIPPED:
             classifier="<results>/models/classifier.safetensors",
             summaries=["<results>/models/ddpm.json", "<results>/models/classifier.json"],
             tables=["<results>/models/ddpm_history.csv", "<results>/models/classifier_confusion.csv"],
+            start=[START["record"]] if config["ddpm"]["start"] else [],
         output:
             ddpm=WEIGHTS["ddpm"],
             classifier=WEIGHTS["classifier"],

@@ -11,6 +11,11 @@ from job import job
 
 inputs, output, params = snakemake.input, snakemake.output, snakemake.params
 
+
+def read(file: str) -> dict:
+    return json.loads(Path(file).read_text(encoding="utf-8"))
+
+
 with job(snakemake):
     for part, file in zip(shipping.split(load_file(inputs.ddpm), len(output.ddpm)), output.ddpm, strict=True):
         save_file({name: value.to(torch.bfloat16) for name, value in part.items()}, file)
@@ -21,11 +26,13 @@ with job(snakemake):
         "seed": params.seed,
         "processor": origin.processor(),
         "finished": datetime.fromtimestamp(Path(inputs.ddpm).stat().st_mtime, UTC).date().isoformat(),
-        "commit": origin.commit(Path()),
+        "commit": origin.commit(Path(), apart="weights"),
     }
-    for summary, settings, file in zip(inputs.summaries, params.settings, output.records, strict=True):
-        found = json.loads(Path(summary).read_text(encoding="utf-8"))
-        content = {"settings": settings, "summary": found, "origin": history}
+    earlier = [inputs.start, []]  # the record of the training that the network's went on from
+    for summary, settings, before, file in zip(inputs.summaries, params.settings, earlier, output.records, strict=True):
+        content = {"settings": settings, "summary": read(summary), "origin": history}
+        if before:
+            content["start"] = read(before[0])
         Path(file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     for table, file in zip(inputs.tables, output.tables, strict=True):
         shutil.copyfile(table, file)

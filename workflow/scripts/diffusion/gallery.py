@@ -55,6 +55,8 @@ def page(run: dict) -> str:
     """The gallery as Markdown, from a run's numbers.json."""
     counts, samples = run["claims"]["counts"], run["samples"]
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    start = run["settings"]["ddpm"]["start"]
+    again = f" It went on from the weights of commit {start[:7]}, with a new optimiser and schedule."
     parts = [
         f"# What `make {run['preset']}` makes",
         "Made by `make gallery`; not to be edited by hand.",
@@ -68,7 +70,7 @@ def page(run: dict) -> str:
         "![Nine images appear from noise](reverse.gif)",
         *(f"![Figure {n}](fig{n}.png)\n\n**Figure {n}.** {caption}" for n, caption in CAPTIONS.items()),
         "![The loss against the images seen](learning_curve.png)\n\n**The training.** The loss of Algorithm 1 against "
-        "the images seen.",
+        f"the images seen.{again if start else ''}",
         "## Claims",
         f"{len(run['claims']['claims'])} statements of the paper: {verdicts}. Not confirmed:",
         "| place | statement | found |\n| --- | --- | --- |\n"

@@ -16,11 +16,16 @@ def processor() -> str:
     return next(iter(names), platform.processor() or platform.machine())
 
 
-def commit(folder: Path) -> str | None:
-    """The commit of a checkout, with `.dirty` if a tracked file differs; None without git or outside a checkout."""
+def commit(folder: Path, apart: str | None = None) -> str | None:
+    """The commit of a checkout, with `.dirty` if a tracked file differs that is not in its folder `apart`; None without
+    git or outside a checkout.
+    """
     # The ceiling keeps git from taking a repository further up, in which this folder merely lies, for its own.
     ceiling = {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
-    return answer(["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=.dirty"], folder, ceiling)
+    found = answer(["git", "rev-parse", "HEAD"], folder, ceiling)
+    others = [f":(exclude){apart}"] if apart else []
+    changed = answer(["git", "status", "--porcelain", "--untracked-files=no", "--", ".", *others], folder, ceiling)
+    return found and found + (".dirty" if changed else "")
 
 
 def answer(command: list[str], folder: Path = Path(), environment: dict[str, str] | None = None) -> str | None:

@@ -111,33 +111,42 @@ def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
+def trainings(record: dict) -> list[dict]:
+    """The records of a network's trainings, in order: each went on from the weights of the one before."""
+    return [*(trainings(record["start"]) if record.get("start") else []), record]
+
+
 def card(run: dict, record: dict) -> str:
     """The model card in Markdown, from the numbers.json of a run with the shipped weights and the network's record."""
-    training, origin, samples, judge = record["summary"], record["origin"], run["samples"], run["classifier"]
+    training, samples, judge, parts = record["summary"], run["samples"], run["classifier"], trainings(record)
     pixels = "×".join([str(training["image_size"])] * 2)
     recognised, low, high = share(samples["recognised"], samples["samples"])
     visits, images = training["image_visits"], training["training_images"]
     quality = [claim for claim in run["claims"]["claims"] if claim["id"] in QUALITY]
     source = {"mnist": "MNIST", "digits": "scikit-learn's digits"}[record["settings"]["data"]["source"]]
-    settings = [(f"{s}.{key}", value) for s, values in record["settings"].items() for key, value in values.items()]
-    parts = [
+    again = (
+        f" There were {len(parts)} trainings, each but the first from the weights that an earlier commit has in this "
+        "folder (`ddpm.start`), with a new optimiser; counts and minutes are of all of them."
+    )
+    columns = [_facts(part) for part in parts]
+    table = [["", *(f"training {n}" for n in range(1, len(parts) + 1))], ["---"] * (len(parts) + 1)]
+    table += [[name, *(str(column.get(name, "")) or "none" for column in columns)] for name in columns[-1]]
+    paragraphs = [
         "# Model card",
         "Made by `make gallery`; not to be edited by hand.",
         "## What it is",
         f"The network ε_θ(x_t, t) of section 5 of the paper, with {training['parameters']:,} parameters. It predicts "
         f"the noise in images of {pixels} pixels. Its weights are rounded to bfloat16, as safetensors in two files. "
-        "With them come the classifier of figure 4, in float32, the records of both trainings, and `SHA256SUMS`, which "
-        "the workflow checks before it uses any of these files.",
+        "With them come the classifier of figure 4, in float32, the records of both, and `SHA256SUMS`, which the "
+        "workflow checks before it uses any of these files.",
         "`ddpm.weights: shipped` and `classifier.weights: shipped` take them in place of training.",
         "## Data and training",
-        f"Trained on the {images:,} training images of {source}, without their labels, by the rule `train_ddpm` with "
-        f"the settings below: {training['steps']:,} steps, {visits:,} image visits, {visits / images:.1f} passes over "
-        f"the images. It took {training['seconds'] / 60:.0f} minutes ({origin['processor']}, {training['device']}, "
-        f"PyTorch {training['torch']}) and ended on {origin['finished']}. The last row of its history has a loss of "
-        f"{training['last_loss']:.4f}. The files were written at commit {origin['commit']}.",
+        f"Trained on the {images:,} training images of {source}, without their labels, by the rule `train_ddpm`: "
+        f"{training['steps']:,} steps, {visits:,} image visits, {visits / images:.1f} passes over the images, in "
+        f"{training['seconds'] / 60:.0f} minutes. The history's last row has a loss of {training['last_loss']:.4f}."
+        + (again if len(parts) > 1 else ""),
         "![The loss against the images seen](../docs/learning_curve.png)",
-        "| setting | value |\n| --- | --- |\n"
-        + "\n".join(f"| `{name}` | {value} |" for name, value in [*settings, ("seed", origin["seed"])]),
+        "\n".join(f"| {' | '.join(row)} |" for row in table),
         "## Quality",
         f"The classifier recognises {samples['recognised']} of {samples['samples']} samples with a probability above "
         f"{samples['confidence_threshold']:g}: {recognised:.1%} ({low:.1%} to {high:.1%}, Wilson's 95% interval). It "
@@ -148,4 +157,18 @@ def card(run: dict, record: dict) -> str:
         "classifier takes noise for a digit too, so its confidence alone proves little. The paper's own training, as "
         f"config.yaml has it, is {run['arithmetic']['image_visits'] / visits:.0f} times as long.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _facts(training: dict) -> dict[str, object]:
+    """What the card tells of one training: its settings, and where its weights come from."""
+    summary, origin = training["summary"], training["origin"]
+    settings = {f"`{block}.{key}`": x for block, values in training["settings"].items() for key, x in values.items()}
+    return settings | {
+        "`seed`": origin["seed"],
+        "processor": origin["processor"],
+        "device": summary["device"],
+        "PyTorch": summary["torch"],
+        "ended on": origin["finished"],
+        "the files were written at commit": origin["commit"],
+    }
