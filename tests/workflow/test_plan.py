@@ -60,10 +60,10 @@ def test_a_quick_look_has_fewer_samples_a_folder_of_its_own_and_the_mirror(check
 
 
 def test_the_shipped_weights_can_be_trained_again(checkout):
-    """By the preset that takes them, so that its settings are those of the training."""
+    """By the preset that takes them, so that its settings are those of the training, and from the same start."""
     checkout.bring_weights()
     jobs = planned(make(checkout, "weights"))
-    assert {"train_ddpm", "train_classifier", "ship_weights"} <= jobs.keys()
+    assert {"fetch_start", "train_ddpm", "train_classifier", "ship_weights"} <= jobs.keys()
     assert not {"unpack_ddpm", "unpack_classifier"} & jobs.keys()
 
 
