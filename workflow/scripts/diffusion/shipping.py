@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -130,7 +131,7 @@ def card(run: dict, record: dict) -> str:
     )
     columns = [_facts(part) for part in parts]
     table = [["", *(f"training {n}" for n in range(1, len(parts) + 1))], ["---"] * (len(parts) + 1)]
-    table += [[name, *(str(column.get(name, "")) or "none" for column in columns)] for name in columns[-1]]
+    table += [[name, *(_cell(column.get(name, "")) for column in columns)] for name in columns[-1]]
     paragraphs = [
         "# Model card",
         "Made by `make gallery`; not to be edited by hand.",
@@ -158,6 +159,11 @@ def card(run: dict, record: dict) -> str:
         f"config.yaml has it, is {run['arithmetic']['image_visits'] / visits:.0f} times as long.",
     ]
     return "\n\n".join(paragraphs) + "\n"
+
+
+def _cell(value: object) -> str:
+    """A value as the card shows it; of a commit, as many digits as name it."""
+    return re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", str(value)) or "none"
 
 
 def _facts(training: dict) -> dict[str, object]:
