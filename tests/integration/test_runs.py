@@ -100,13 +100,19 @@ def test_training_gives_the_same_network_whatever_the_labels(finished, tmp_path)
     assert (shuffled / target).read_bytes() == (finished / target).read_bytes()
 
 
-def test_weights_that_were_shipped_take_the_place_of_training(finished, tmp_path):
-    """A run ships its weights; another takes them over, and refuses a damaged file and settings of another training."""
+@pytest.fixture
+def other(finished, tmp_path):
+    """Another checkout, with the weights that the finished run ships."""
     done = finished.snakemake(*PRESET, "--", "ship_weights")
     assert done.returncode == 0, done.output
     other = Checkout(tmp_path / "other")
     shutil.move(finished / "weights", other / "weights")
     (other / "tiny.yaml").write_text(TINY)
+    return other
+
+
+def test_weights_that_were_shipped_take_the_place_of_training(finished, other):
+    """A run ships its weights; another takes them over, and refuses a damaged file and settings of another training."""
     (other / "shipped.yaml").write_text("ddpm: {weights: shipped}\nclassifier: {weights: shipped}\nseed: 7")
     settings = (*PRESET, "shipped.yaml")
 
@@ -142,13 +148,8 @@ def test_weights_that_were_shipped_take_the_place_of_training(finished, tmp_path
     assert done.returncode != 0 and "there is no weights/ddpm-2-of-2.safetensors" in done.output, done.output
 
 
-def test_training_goes_on_from_the_weights_of_a_commit(finished, tmp_path):
+def test_training_goes_on_from_the_weights_of_a_commit(other):
     """With next to no learning rate it ends with those weights; steps, visits, time and history are counted on."""
-    done = finished.snakemake(*PRESET, "--", "ship_weights")
-    assert done.returncode == 0, done.output
-    other = Checkout(tmp_path / "other")
-    shutil.move(finished / "weights", other / "weights")
-    (other / "tiny.yaml").write_text(TINY)
     first = json.loads((other / "weights/ddpm.json").read_text(encoding="utf-8"))
     rows = pd.read_csv(other / "weights/ddpm_history.csv")
     weights = join([load_file(file) for file in sorted((other / "weights").glob("ddpm-*.safetensors"))])
