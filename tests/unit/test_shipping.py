@@ -130,7 +130,7 @@ def test_card_has_the_settings_of_each_training_and_the_counts_of_all():
     assert "| `ddpm.batch_size` | 16 |\n" in alone and "3.0 passes" in alone and "ddpm.start" not in alone
     both = card(run, record(32, 900, start=record(16, 300)))
     assert "| `ddpm.batch_size` | 16 | 32 |\n" in both and "| processor | P16 | P32 |\n" in both
-    assert "| 0a0a0a0a0a.dirty | 0a0a0a0a0a.dirty |\n" in both
+    assert "| 0a0a0a0.dirty | 0a0a0a0.dirty |\n" in both
     for words in (
         "There were 2 trainings",
         "9.0 passes",

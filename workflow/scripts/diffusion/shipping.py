@@ -163,7 +163,7 @@ def card(run: dict, record: dict) -> str:
 
 def _cell(value: object) -> str:
     """A value as the card shows it; of a commit, as many digits as name it."""
-    return re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", str(value)) or "none"
+    return re.sub(r"\b([0-9a-f]{7})[0-9a-f]{33}\b", r"\1", str(value)) or "none"
 
 
 def _facts(training: dict) -> dict[str, object]:
