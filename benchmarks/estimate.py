@@ -20,10 +20,10 @@ from benchmarks.minutes import SCRIPTS, start_seconds
 from benchmarks.ours import Ours
 from benchmarks.settings import settings
 from diffusion.classifier import ClassifierSettings, probabilities, train_classifier
-from diffusion.device import describe
 from diffusion.images import rescale
 from diffusion.pde import Grid, combination, solve
-from diffusion.progress import duration
+from engine.device import describe
+from engine.progress import duration
 
 TRAINING_IMAGES = {"mnist": 60_000, "digits": 1_437}
 TEST_IMAGES = {"mnist": 10_000, "digits": 360}

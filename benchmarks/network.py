@@ -17,7 +17,7 @@ from benchmarks.measuring import Apart, Watch, machine, refuse_if_busy, report
 from benchmarks.ours import Ours, clock
 from benchmarks.peers import DenoisingDiffusionPytorch, Diffusers
 from benchmarks.settings import settings
-from diffusion.device import choose_device, choose_precision, describe, use_threads
+from engine.device import choose_device, choose_precision, describe, use_threads
 
 CONVOLUTION_CHANNELS = 256
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.ours import clock, count_flops
-from diffusion.device import choose_device
+from engine.device import choose_device
 
 SHAPE = (1, 32, 32)
 T = 500

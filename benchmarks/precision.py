@@ -18,10 +18,10 @@ from benchmarks import ROOT
 from benchmarks.measuring import machine, report
 from benchmarks.settings import settings
 from diffusion.classifier import Classifier, probabilities
-from diffusion.device import choose_device, use_threads
 from diffusion.forward import VarianceSchedule
 from diffusion.sampling import generate
 from diffusion.unet import UNet
+from engine.device import choose_device, use_threads
 
 
 def samples(config: dict, results: Path, count: int, device: torch.device, precision: torch.dtype) -> Tensor:

@@ -15,7 +15,8 @@ import pandas as pd
 
 from benchmarks import RESULTS
 from benchmarks.measuring import report
-from diffusion import metrics, plots
+from claims import statistics as metrics
+from publishing import plots
 
 
 def quality(run: Path) -> dict:

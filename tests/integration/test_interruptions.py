@@ -25,7 +25,7 @@ TRAINING = """
 import json, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
-from diffusion.files import StateFolder
+from engine.checkpoints import StateFolder
 from diffusion.forward import VarianceSchedule
 from diffusion.training import TrainingSettings, train
 from diffusion.unet import UNet

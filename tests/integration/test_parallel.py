@@ -15,7 +15,7 @@ TRAINING = """
 import json, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
-from diffusion import parallel
+from engine import parallel
 from diffusion.forward import VarianceSchedule
 from diffusion.training import TrainingSettings, train
 from diffusion.unet import UNet

@@ -20,7 +20,7 @@ from crates import altered, graph, problems
 from pypdf import PdfReader
 from safetensors.torch import load_file
 
-from diffusion.shipping import join
+from publishing.weights import join
 
 PRESET = ("--configfile", "tiny.yaml")
 
@@ -243,22 +243,22 @@ def told(rules: set[str]) -> set[str]:
 
 EDITS = [
     ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7", "make_classroom"} | OF_PDE),
-    ("workflow/scripts/diffusion/plots.py", DRAWING),
+    ("workflow/scripts/publishing/plots.py", DRAWING),
     ("workflow/scripts/diffusion/sampling.py", SAMPLING | {"measure_network"}),
     ("workflow/scripts/diffusion/backward.py", SAMPLING | {"measure_network", "measure_sde"}),
     ("workflow/scripts/diffusion/unet.py", TRAINING),
     ("workflow/scripts/diffusion/classifier.py", CLASSIFYING),
     ("workflow/scripts/diffusion/training.py", TRAINING),
-    ("workflow/scripts/diffusion/files.py", TRAINING),
-    ("workflow/scripts/diffusion/evidence.py", {"measure_forward"} | OF_SAMPLES),
+    ("workflow/scripts/engine/checkpoints.py", TRAINING),
+    ("workflow/scripts/claims/samples.py", {"measure_forward"} | OF_SAMPLES),
     ("workflow/scripts/diffusion/algebra.py", {"check_algebra", "judge_claims"}),
-    ("workflow/scripts/diffusion/ledger.py", {"judge_claims"}),
+    ("workflow/scripts/claims/ledger.py", {"judge_claims"}),
     ("workflow/scripts/verify_pde.py", {"verify_pde"} | OF_PDE),
     ("workflow/scripts/network.py", SAMPLING),
     ("paper/claims.yaml", {"judge_claims"}),
-    ("workflow/scripts/diffusion/companion.py", PAPER),
-    ("workflow/scripts/diffusion/provenance.py", {"describe_run"}),
-    ("workflow/scripts/diffusion/classroom.py", {"make_classroom"}),
+    ("workflow/scripts/publishing/numbers.py", PAPER),
+    ("workflow/scripts/publishing/provenance.py", {"describe_run"}),
+    ("workflow/scripts/publishing/classroom.py", {"make_classroom"}),
     ("workflow/report/classroom.html", {"make_classroom"}),
 ]
 

@@ -1,14 +1,12 @@
-import json
 import logging
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from diffusion.classifier import CLASSES, Classifier, probabilities
-from job import job
+from engine.files import write_json
+from engine.job import job
 
 output, threshold = snakemake.output, snakemake.params.confidence
 
@@ -18,8 +16,7 @@ with job(snakemake):
     order = np.argsort(index)
     images = np.concatenate([shard["images"] for shard in shards])[order]
 
-    model = Classifier()
-    model.load_state_dict(load_file(snakemake.input.classifier))
+    model = Classifier.load(snakemake.input.classifier)
     # Algorithm 2 may end a little outside the grey values' range [-1, 1], which real images never leave.
     p = probabilities(model, torch.from_numpy(images).clamp(-1, 1), torch.device("cpu")).numpy()
     table = pd.DataFrame({"index": index[order], "label": p.argmax(axis=1), "confidence": p.max(axis=1)})
@@ -35,5 +32,5 @@ with job(snakemake):
     }
     logging.info("%.1f %% of %d samples recognised above %g", 100 * recognised.mean(), len(table), threshold)
     table.to_csv(output.categories, index=False)
-    Path(output.summary).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(output.summary, summary)
     np.savez(output.data, images=images[:, 0], label=table["label"], confidence=table["confidence"])

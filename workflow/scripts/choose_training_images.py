@@ -2,8 +2,8 @@ import numpy as np
 import torch
 
 from diffusion.images import Digits
-from diffusion.randomness import generator
-from job import job
+from engine.job import job
+from engine.randomness import generator
 
 with job(snakemake):
     digits = Digits.load(snakemake.input.images)

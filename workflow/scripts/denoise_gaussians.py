@@ -1,6 +1,6 @@
 import numpy as np
 
-from job import job
+from engine.job import job
 from network import sampler
 
 params, output = snakemake.params, snakemake.output

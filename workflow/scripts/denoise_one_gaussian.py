@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from diffusion.randomness import generator
-from job import job
+from engine.job import job
+from engine.randomness import generator
 from network import sampler
 
 params = snakemake.params

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from job import job
+from engine.job import job
 from network import sampler
 
 with job(snakemake):

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from diffusion.data import download_mnist
-from job import job
+from engine.job import job
 
 # Read from the configuration, and not a param: MD5 sums say what the archives are, so that another place to have them
 # from is no reason to fetch them again.

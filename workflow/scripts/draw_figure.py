@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from diffusion import plots
-from job import job
+from engine.job import job
+from publishing import plots
 
 params = snakemake.params
 

@@ -1,12 +1,12 @@
-import json
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from safetensors.torch import save_file
 
-from diffusion import shipping
-from job import job
+from engine.files import write_json
+from engine.job import job
+from publishing import weights as shipping
 
 output, params = snakemake.output, snakemake.params
 
@@ -15,6 +15,6 @@ with job(snakemake), TemporaryDirectory() as temporary:
     files = sorted(folder.glob("ddpm-*.safetensors"))
     table = folder / "ddpm_history.csv"
     tensors, record = shipping.unpack(files, folder / "ddpm.json", table, folder / "SHA256SUMS", params.settings)
-    Path(output.record).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_json(output.record, record)
     shutil.copyfile(table, output.history)
     save_file(tensors, output.weights)

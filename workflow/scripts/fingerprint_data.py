@@ -1,12 +1,12 @@
 import hashlib
-import json
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 from torchvision.datasets import MNIST
 
-from job import job
+from engine.files import write_json
+from engine.job import job
 
 with job(snakemake):
     if snakemake.params.source == "mnist":
@@ -19,4 +19,4 @@ with job(snakemake):
         {"url": url, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for url, content in ((url, file.read_bytes()) for url, file in found)
     ]
-    Path(snakemake.output.data).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.data, table)

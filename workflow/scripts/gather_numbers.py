@@ -4,14 +4,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diffusion import companion
-from job import job
+from engine.files import read_json
+from engine.job import job
+from publishing import numbers as companion
 
 inputs, output, settings = snakemake.input, snakemake.output, snakemake.params.settings
 
 
 def read(file: str) -> dict:
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+    return read_json(file)
 
 
 with job(snakemake):

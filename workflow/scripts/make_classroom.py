@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 
-from diffusion.classroom import backward_frames, fill, forward_frames, pde_frames
 from diffusion.forward import VarianceSchedule
-from job import job
+from engine.job import job
+from publishing.classroom import backward_frames, fill, forward_frames, pde_frames
 
 params = snakemake.params
 

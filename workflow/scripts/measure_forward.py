@@ -1,18 +1,15 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
-from diffusion import evidence
+from claims import samples as evidence
+from claims.statistics import energy_test
 from diffusion.classifier import Classifier
-from diffusion.device import use_threads
 from diffusion.forward import VarianceSchedule, forward_leap, forward_process
 from diffusion.images import Digits, rescale
-from diffusion.metrics import energy_test
-from diffusion.randomness import generator
-from job import job
+from engine.device import use_threads
+from engine.files import write_json
+from engine.job import job
+from engine.randomness import generator
 
 params, files = snakemake.params, snakemake.input
 TRAINING_IMAGES, TEST_IMAGES, IN_TWO_SAMPLES, CHAINS = 20_000, 4000, 500, 20
@@ -21,8 +18,7 @@ with job(snakemake):
     use_threads(snakemake.threads)
     schedule = VarianceSchedule.linear(params.schedule["T"], params.schedule["beta_1"], params.schedule["beta_T"])
     digits = Digits.load(files.images)
-    model = Classifier()
-    model.load_state_dict(load_file(files.classifier))
+    model = Classifier.load(files.classifier)
 
     def normal(shape: tuple[int, ...], stream: str, *address: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         return torch.randn(shape, generator=generator(params.seed, f"claims, {stream}", *address), dtype=dtype)
@@ -52,4 +48,4 @@ with job(snakemake):
         "leap": evidence.composed_steps(schedule),
         "law": evidence.law_of_leap(x_T, x_0, schedule),
     }
-    Path(snakemake.output.measures).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.measures, records)

@@ -1,17 +1,17 @@
-import json
 import logging
 import time
 from pathlib import Path
 
 import torch
 
+from claims.network import label_names, layers, operations
 from diffusion.backward import denoising_step
-from diffusion.counts import label_names, layers, operations
-from diffusion.device import choose_precision, describe, use_threads
 from diffusion.forward import VarianceSchedule
 from diffusion.sampling import noise_predictor
 from diffusion.unet import UNet
-from job import job
+from engine.device import choose_precision, describe, use_threads
+from engine.files import read_json, write_json
+from engine.job import job
 
 params = snakemake.params
 CHANNELS, IMAGE_SIZE, EPOCHS, IMAGES = 64, 32, 500, 60_000  # the paper's network and training
@@ -38,7 +38,7 @@ with job(snakemake):
     found = label_names(code)
     labels = {"names": len(found), "files": len(code), "found": ", ".join(found)}
 
-    run = json.loads(Path(snakemake.input.summary).read_text(encoding="utf-8"))
+    run = read_json(snakemake.input.summary)
     training = {
         "last_loss": run["last_loss"],
         "parameters": run["parameters"],
@@ -79,4 +79,4 @@ with job(snakemake):
         "training": training,
         "generation": generation,
     }
-    Path(snakemake.output.measures).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.measures, records)

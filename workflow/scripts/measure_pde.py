@@ -1,10 +1,8 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from job import job
+from engine.files import read_json, write_json
+from engine.job import job
 
 files = snakemake.input
 
@@ -17,7 +15,7 @@ with job(snakemake):
         t = solution["t"]
         variation = np.abs(np.diff(solution["u"], axis=1)).sum(axis=1)
     records = {
-        "invariants": json.loads(Path(files.invariants).read_text(encoding="utf-8")),
+        "invariants": read_json(files.invariants),
         "convergence": {
             "order": float(in_space["order"]),
             "error": float(in_space["error"]),
@@ -37,4 +35,4 @@ with job(snakemake):
         },
         "decay": {"share": float(first[-1]), "share_start": float(first[0]), "t_end": float(t[-1])},
     }
-    Path(snakemake.output.measures).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.measures, records)

@@ -1,17 +1,14 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
-from diffusion import evidence
+from claims import samples as evidence
 from diffusion.classifier import Classifier
-from diffusion.device import use_threads
 from diffusion.images import Digits, rescale
-from diffusion.randomness import generator
-from job import job
+from engine.device import use_threads
+from engine.files import read_json, write_json
+from engine.job import job
+from engine.randomness import generator
 
 params, files = snakemake.params, snakemake.input
 TEST_IMAGES, WITH_NEIGHBOURS = 5000, 1000  # spread over all, since MNIST's first are the easier ones
@@ -35,10 +32,9 @@ with job(snakemake):
     digits = Digits.load(files.images)
     train, train_labels = rescale(digits.train_images), digits.train_labels.numpy()
     test = rescale(spread(digits.test_images, TEST_IMAGES))
-    model = Classifier()
-    model.load_state_dict(load_file(files.classifier))
+    model = Classifier.load(files.classifier)
 
-    judge = json.loads(Path(files.judge).read_text(encoding="utf-8"))
+    judge = read_json(files.judge)
 
     table = pd.read_csv(files.categories)
     labels = table["label"].to_numpy()
@@ -82,4 +78,4 @@ with job(snakemake):
         "frechet": evidence.plausibility(model, samples, noise, train, train_labels, test, random),
         "neighbours": evidence.novelty(samples, spread(test, WITH_NEIGHBOURS), train),
     }
-    Path(snakemake.output.measures).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.measures, records)

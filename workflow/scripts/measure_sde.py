@@ -1,13 +1,12 @@
-import json
 import logging
-from pathlib import Path
 
 import numpy as np
 
 from diffusion.forward import VarianceSchedule
-from diffusion.randomness import generator
 from diffusion.sde import GaussianData, strong_errors
-from job import job
+from engine.files import write_json
+from engine.job import job
+from engine.randomness import generator
 
 params = snakemake.params
 REFINEMENTS, FINEST, PATHS = [1, 2, 4, 8], 64, 400
@@ -29,4 +28,4 @@ with job(snakemake):
             "steps_finest": schedule.T * REFINEMENTS[-1],
             "paths": PATHS,
         }
-    Path(snakemake.output.measures).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.measures, records)

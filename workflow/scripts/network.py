@@ -5,10 +5,10 @@ from functools import partial
 
 from safetensors.torch import load_file
 
-from diffusion.device import choose_device, choose_precision, describe, use_threads
 from diffusion.forward import VarianceSchedule
 from diffusion.sampling import generate
 from diffusion.unet import UNet
+from engine.device import choose_device, choose_precision, describe, use_threads
 
 
 def sampler(snakemake, image_size: int) -> partial:

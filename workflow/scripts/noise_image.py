@@ -1,11 +1,11 @@
 import numpy as np
 import torch
 
-from diffusion.errors import UserError
 from diffusion.forward import VarianceSchedule, forward_process
 from diffusion.images import Digits, rescale
-from diffusion.randomness import generator
-from job import job
+from engine.errors import UserError
+from engine.job import job
+from engine.randomness import generator
 
 params, output = snakemake.params, snakemake.output
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from diffusion.data import read_embedded_digits, read_mnist
-from job import job
+from engine.job import job
 
 params = snakemake.params
 

@@ -1,4 +1,3 @@
-import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,14 +5,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffusion import origin, shipping
-from job import job
+from engine.files import read_json, write_json
+from engine.job import job
+from publishing import origin
+from publishing import weights as shipping
 
 inputs, output, params = snakemake.input, snakemake.output, snakemake.params
 
 
 def read(file: str) -> dict:
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+    return read_json(file)
 
 
 with job(snakemake):
@@ -33,7 +34,7 @@ with job(snakemake):
         content = {"settings": settings, "summary": read(summary), "origin": history}
         if before:
             content["start"] = read(before[0])
-        Path(file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(file, content)
     for table, file in zip(inputs.tables, output.tables, strict=True):
         shutil.copyfile(table, file)
     shipped = [*output.ddpm, *output.classifier, *output.records, *output.tables]

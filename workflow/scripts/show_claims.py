@@ -1,17 +1,17 @@
 """Print the table of claims (`make verify`). Exit code 1 if a claim of algebra fails: that is an error of ours."""
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
 
-from diffusion.ledger import as_text, failed_algebra
+from claims.ledger import as_text, failed_algebra
+from engine.files import read_json
 
 
 def show(file: Path) -> int:
     """Print claims.json; the exit code."""
-    table = json.loads(file.read_text(encoding="utf-8"))
+    table = read_json(file)
     print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
     if failed := failed_algebra(table):
         print(f"error: algebra does not hold: {', '.join(failed)}", file=sys.stderr)

@@ -1,10 +1,8 @@
-import json
-from pathlib import Path
-
 import numpy as np
 
 from diffusion.pde import Grid, combination, solve
-from job import job
+from engine.files import write_json
+from engine.job import job
 
 pde = snakemake.params.pde
 
@@ -25,4 +23,4 @@ with job(snakemake):
         profile_times=snakemake.params.profile_times,
     )
     invariants = {"C": solution.C, "norm_drift": solution.norm_drift, "mean_drift": solution.mean_drift, "steps": steps}
-    Path(snakemake.output.invariants).write_text(json.dumps(invariants, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.invariants, invariants)

@@ -1,16 +1,15 @@
-import json
 import logging
 import time
-from pathlib import Path
 
 import pandas as pd
 from safetensors.torch import save_file
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from diffusion.classifier import CLASSES, ClassifierSettings, probabilities, train_classifier
-from diffusion.device import choose_device, use_threads
 from diffusion.images import Digits, rescale
-from job import job
+from engine.device import choose_device, use_threads
+from engine.files import write_json
+from engine.job import job
 
 params, output = snakemake.params, snakemake.output
 
@@ -39,5 +38,5 @@ with job(snakemake):
     }
     logging.info("%.2f %% of %d test images are recognised", 100 * summary["test_accuracy"], len(found))
     confusion.to_csv(output.confusion)
-    Path(output.summary).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(output.summary, summary)
     save_file({name: value.contiguous() for name, value in model.cpu().state_dict().items()}, output.weights)

@@ -1,4 +1,3 @@
-import json
 import logging
 import signal
 import threading
@@ -8,14 +7,15 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffusion import parallel
-from diffusion.device import choose_device, choose_precision, describe, use_threads
-from diffusion.files import StateFolder, fingerprint
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits
 from diffusion.training import TrainingSettings, train
 from diffusion.unet import UNet
-from job import job
+from engine import parallel
+from engine.checkpoints import StateFolder, fingerprint
+from engine.device import choose_device, choose_precision, describe, use_threads
+from engine.files import read_json, write_json
+from engine.job import job
 
 params, output = snakemake.params, snakemake.output
 # How many processes share the work changes the result by no more than rounding, so it is no param.
@@ -38,7 +38,7 @@ with job(snakemake):
     if snakemake.input.start:
         weights, record, table = snakemake.input.start
         model.load_state_dict(load_file(weights))
-        before = {key: json.loads(Path(record).read_text(encoding="utf-8"))["summary"][key] for key in before}
+        before = {key: read_json(record)["summary"][key] for key in before}
         earlier.append(pd.read_csv(table))
     # Another seed for every start, or the earlier training's minibatches and noise would come again.
     settings = TrainingSettings(seed=params.seed + before["steps"], steps=max(1, steps), **given)
@@ -84,5 +84,5 @@ with job(snakemake):
         "torch": torch.__version__,
     }
     history.to_csv(output.history, index=False)
-    Path(output.summary).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(output.summary, summary)
     save_file(training.weights(), output.weights)

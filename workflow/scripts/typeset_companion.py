@@ -2,7 +2,7 @@ from pathlib import Path
 
 import typst
 
-from job import job
+from engine.job import job
 
 with job(snakemake):
     # Paths that begin with / are relative to the root, which is the checkout.

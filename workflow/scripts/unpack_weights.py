@@ -1,12 +1,11 @@
-import json
 import logging
 import shutil
-from pathlib import Path
 
 from safetensors.torch import save_file
 
-from diffusion import shipping
-from job import job
+from engine.files import write_json
+from engine.job import job
+from publishing import weights as shipping
 
 inputs, output = snakemake.input, snakemake.output
 
@@ -15,6 +14,6 @@ with job(snakemake):
         inputs.weights, inputs.record, inputs.table, inputs.sums, snakemake.params.settings
     )
     logging.info("%d tensors, trained by %s", len(tensors), record["origin"])
-    Path(output.summary).write_text(json.dumps(record["summary"], indent=2) + "\n", encoding="utf-8")
+    write_json(output.summary, record["summary"])
     shutil.copyfile(inputs.table, output.table)
     save_file(tensors, output.weights)

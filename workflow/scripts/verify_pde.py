@@ -11,7 +11,7 @@ from diffusion.pde import (
     l2_error,
     solve,
 )
-from job import job
+from engine.job import job
 
 pde = snakemake.params.pde
 # A start without small parts, so that every mode's error is seen, and a time at which all of them have moved.

@@ -1,11 +1,11 @@
-import json
 from pathlib import Path
 
-from diffusion.shipping import card
-from job import job
+from engine.files import read_json
+from engine.job import job
+from publishing.weights import card
 
 inputs = snakemake.input
 
 with job(snakemake):
-    run, record = (json.loads(Path(file).read_text(encoding="utf-8")) for file in (inputs.numbers, inputs.record))
+    run, record = (read_json(file) for file in (inputs.numbers, inputs.record))
     Path(snakemake.output.card).write_text(card(run, record), encoding="utf-8")

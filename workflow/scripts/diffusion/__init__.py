@@ -1,1 +1,1 @@
-"""Diffusion models as in Higham, Higham and Grindrod (SIAM Review 67(3), 2025): one module a section."""
+"""The paper, and nothing else: one module a section, one function a formula."""

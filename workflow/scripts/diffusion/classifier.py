@@ -2,15 +2,17 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion.errors import UserError
 from diffusion.images import rescale
-from diffusion.progress import progress_bar
-from diffusion.randomness import generator
+from engine.errors import UserError
+from engine.progress import progress_bar
+from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,13 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.logits(self.dropout(self.features(x)))
+
+    @classmethod
+    def load(cls, file: Path | str) -> "Classifier":
+        """A trained classifier from its weights, a safetensors file."""
+        model = cls()
+        model.load_state_dict(load_file(file))
+        return model.eval()
 
 
 def deform(x: Tensor, settings: ClassifierSettings, source: torch.Generator) -> Tensor:

@@ -17,8 +17,8 @@ from torchvision.datasets.utils import check_integrity
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from diffusion.errors import UserError
 from diffusion.images import Digits
+from engine.errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.backward import denoising_step
-from diffusion.device import recorded, wait_for
 from diffusion.forward import VarianceSchedule
-from diffusion.progress import Forecast, progress_bar
-from diffusion.randomness import generator
+from engine.device import recorded, wait_for
+from engine.progress import Forecast, progress_bar
+from engine.randomness import generator
 
 
 def draw_noise(seed: int, stream: str, indices: Iterable[int], T: int, shape: tuple[int, ...]) -> Tensor:

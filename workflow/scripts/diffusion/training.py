@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion import parallel
-from diffusion.device import compiled, send, wait_for
-from diffusion.errors import UserError
-from diffusion.files import StateFolder
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import rescale
-from diffusion.progress import Forecast, duration, progress_bar
-from diffusion.randomness import generator
+from engine import parallel
+from engine.checkpoints import StateFolder
+from engine.device import compiled, send, wait_for
+from engine.errors import UserError
+from engine.progress import Forecast, duration, progress_bar
+from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion.errors import UserError
+from engine.errors import UserError
 
 
 class GroupNorm(nn.GroupNorm):

@@ -1,0 +1,164 @@
+"""The ledger's form, the verdicts in both outcomes, and the exit code of `make verify`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from claims.ledger import as_text, failed_algebra, judge, judge_all, look_up, read_ledger, threshold
+from engine.errors import UserError
+
+LEDGER, SCHEMA = ROOT / "paper/claims.yaml", ROOT / "workflow/schemas/claims.schema.yaml"
+CLAIM = {
+    "id": "a-claim", "place": "section 1", "statement": "It is so.", "kind": "count", "data": "any", "test": "Counted.",
+    "measure": "file.record", "holds": {"n": {"at_least": 3}}, "why": "Three is enough.", "shown": "{n} things",
+    "argument": "There are {n}.", "otherwise": "There are only {n}.",
+}  # fmt: skip
+
+
+def records(n):
+    return {"file": {"record": {"n": n, "holds": True}}}
+
+
+def test_the_ledger_itself_can_be_used_and_covers_every_kind():
+    claims = read_ledger(LEDGER, SCHEMA)
+    assert {claim["kind"] for claim in claims} == {"algebra", "statistics", "count", "experiment", "cost"}
+    assert all(set(claim["holds"]) == {"holds"} for claim in claims if claim["kind"] == "algebra")
+
+
+CONDITIONS = [
+    ({"at_most": 3}, [2, 3, -1.0], [3.1, 4], "n at most 3"),
+    ({"at_least": 0.5}, [0.5, 7], [0.49, -1], "n at least 0.5"),
+    ({"between": [1000, 2000]}, [1000, 1980.5, 2000], [999, 2001], "n between 1,000 and 2,000"),
+    ({"equals": 205}, [205], [204, 206], "n equal to 205"),
+    ({"equals": True}, [True], [False], "n"),
+]  # fmt: skip
+
+
+def test_ends_of_intervals_are_printed_as_such():
+    assert threshold({"share_low": {"at_least": 0.5}}) == "share, lower end, at least 0.5"
+    assert threshold({"p_value": {"at_most": 0.05}}) == "p value at most 0.05"
+
+
+@pytest.mark.parametrize("condition, inside, outside, printed", CONDITIONS, ids=[printed for *_, printed in CONDITIONS])
+def test_conditions_in_both_outcomes(condition, inside, outside, printed):
+    assert threshold({"n": condition}) == printed
+    for value in inside:
+        assert look_up("a-claim", "file.record", {"n": condition}, records(value))[1] is True
+    for value in outside:
+        assert look_up("a-claim", "file.record", {"n": condition}, records(value))[1] is False
+
+
+def test_verdict_and_argument_follow_the_number():
+    row = judge(CLAIM, records(4), "mnist")
+    assert (row["verdict"], row["value"], row["detail"]) == ("confirmed", "4 things", "There are 4.")
+    assert row["threshold"] == "n at least 3" and row["why"] == "Three is enough."
+    row = judge(CLAIM, records(2), "mnist")
+    assert (row["verdict"], row["detail"]) == ("not confirmed", "There are only 2.")
+
+
+def test_a_run_on_other_images_gives_no_verdict_on_mnist():
+    row = judge(CLAIM | {"data": "mnist"}, records(4), "digits")
+    assert row["verdict"] == "not testable here" and row["value"] == "4 things" and "MNIST" in row["detail"]
+    assert judge(CLAIM | {"data": "mnist"}, records(4), "mnist")["verdict"] == "confirmed"
+    assert judge(CLAIM, records(4), "digits")["verdict"] == "confirmed"
+
+
+def test_what_a_run_must_have_been():
+    needs = {"measure": "file.record", "holds": {"n": {"at_least": 500}}, "otherwise": "It had {n}."}
+    row = judge(CLAIM | {"needs": needs}, records(4), "mnist")
+    assert (row["verdict"], row["detail"]) == ("not testable here", "It had 4.")
+    assert judge(CLAIM | {"needs": needs}, records(500), "mnist")["verdict"] == "confirmed"
+
+
+def test_what_is_not_measured_is_not_testable():
+    assert judge(CLAIM, records(None), "mnist")["verdict"] == "not testable here"
+    claim = {key: CLAIM[key] for key in ("id", "place", "statement", "kind", "data", "test")}
+    row = judge(claim | {"untestable": "Nobody can."}, {}, "mnist")
+    assert (row["verdict"], row["detail"]) == ("not testable here", "Nobody can.")
+
+
+def broken(**changes):
+    return {key: value for key, value in (CLAIM | changes).items() if value != "gone"}
+
+
+MISTAKES = [
+    ([broken(), broken()], "claim a-claim: 2 entries have this id; give each its own"),
+    ([broken(why="gone")], "claim a-claim: 'why' is a required property"),
+    ([broken(kind="guess")], "claim a-claim, key kind: 'guess' is not one of"),
+    ([broken(colour="red")], "claim a-claim: Additional properties are not allowed ('colour' was unexpected)"),
+    ([broken(holds={"n": {"above": 3}})], "'above' was unexpected"),
+    ([broken(holds={"n": {"at_most": 3, "at_least": 1}})], "key holds, key n"),
+    ([broken(holds={"n": {"at_most": "1e-4"}})], "'1e-4' is not of type 'number'"),
+    ([broken(measure="record")], "key measure: 'record' does not match"),
+    ([broken(untestable="Nobody can.")], "claim a-claim"),
+    ([broken(id="gone")], "claim number 1: 'id' is a required property"),
+    ([], "the ledger: [] should be non-empty"),
+]
+
+
+@pytest.mark.parametrize("claims, sentence", MISTAKES, ids=[sentence for _, sentence in MISTAKES])
+def test_mistakes_in_the_ledger_are_said_in_a_sentence(tmp_path, claims, sentence):
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": claims}))
+    with pytest.raises(UserError) as error:
+        read_ledger(tmp_path / "claims.yaml", SCHEMA)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"measure": "file.other"}, "claim a-claim: nothing measures 'file.other'; there are file.record"),
+        ({"measure": "other.record"}, "claim a-claim: nothing measures 'other.record'"),
+        ({"holds": {"m": {"equals": 1}}}, "claim a-claim: file.record has no number 'm'; it has n, holds"),
+        ({"shown": "{m}"}, "claim a-claim: the sentence '{m}' cannot be filled in"),
+        ({"argument": "{n:%Q}"}, "cannot be filled in"),
+    ],
+)
+def test_names_that_nothing_measures_are_said(changes, sentence):
+    with pytest.raises(UserError) as error:
+        judge(CLAIM | changes, records(4), "mnist")
+    assert sentence in str(error.value)
+
+
+def table(holds: bool) -> dict:
+    algebra = CLAIM | {"id": "an-identity", "kind": "algebra", "holds": {"holds": {"equals": True}}}
+    return judge_all(
+        [CLAIM, algebra],
+        {"file": {"record": {"n": 1, "holds": holds}}},
+        "demo",
+        "digits",
+        "A demo",
+        "A short training.",
+    )
+
+
+def test_table_counts_and_prints_every_claim():
+    whole = table(holds=True)
+    assert whole["counts"] == {"confirmed": 1, "not confirmed": 1, "not testable here": 0}
+    text = as_text(whole, width=60)
+    assert (
+        "A demo" in text
+        and "A short training." in text
+        and "NO  a-claim" in text
+        and "yes  an-identity" in text
+        and "2 claims: 1 confirmed" in text
+    )
+    assert max(map(len, text.splitlines()[4:])) <= 70
+
+
+@pytest.mark.parametrize("holds, code", [(True, 0), (False, 1)])
+def test_verify_fails_for_broken_algebra_and_for_no_other_claim(tmp_path, holds, code):
+    whole = table(holds)
+    assert failed_algebra(whole) == ([] if holds else ["an-identity"])
+    (tmp_path / "claims.json").write_text(json.dumps(whole))
+    done = subprocess.run(
+        [sys.executable, ROOT / "workflow/scripts/show_claims.py", tmp_path / "claims.json"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code and "a-claim" in done.stdout
+    assert ("an-identity" in done.stderr) == (not holds)

@@ -1,0 +1,168 @@
+"""Section 5, Algorithm 1, and that a training that was stopped ends where an uninterrupted one does."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from diffusion.forward import VarianceSchedule
+from diffusion.images import rescale
+from diffusion.training import Interrupted, TrainingSettings, draw, loss, loss_weights, minibatch, train
+from diffusion.unet import UNet
+from engine.checkpoints import StateFolder
+from engine.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+def test_each_pass_shows_every_image_once_in_a_new_order():
+    shown = torch.cat([minibatch(1, step, 6, 10) for step in range(5)])
+    passes = [shown[i : i + 10] for i in (0, 10, 20)]
+    for one in passes:
+        assert sorted(one.tolist()) == list(range(10))
+    assert not torch.equal(passes[0], passes[1])
+
+
+def test_draws_depend_on_seed_and_step_alone():
+    later = draw(1, 7, 4, 500, (1, 2, 2))
+    draw(1, 8, 9, 500, (1, 3, 3))
+    again = draw(1, 7, 4, 500, (1, 2, 2))
+    assert all(torch.equal(a, b) for a, b in zip(later, again, strict=True))
+    assert not torch.equal(later[1], draw(2, 7, 4, 500, (1, 2, 2))[1])
+    assert not torch.equal(later[1], draw(1, 8, 4, 500, (1, 2, 2))[1])
+
+
+def test_t_is_uniform_on_1_to_T_and_eps_standard_gaussian():
+    """A correct generator fails one of these tests in 10,000."""
+    drawn = [draw(3, step, 100, 10, (1, 2, 2)) for step in range(200)]
+    t = torch.cat([d[0] for d in drawn])
+    assert t.min() == 1 and t.max() == 10
+    assert stats.chisquare(np.bincount(t.numpy(), minlength=11)[1:]).pvalue > 1e-4
+    eps = torch.cat([d[1] for d in drawn]).flatten()
+    assert stats.kstest(eps.numpy(), "norm").pvalue > 1e-4
+
+
+def test_stratified_t_covers_the_range_and_each_alone_is_uniform():
+    """A correct generator fails in 4 of 10,000 runs."""
+    n, T = 8, 20
+    t = torch.stack([draw(3, step, n, T, (1, 1, 1), stratified=True)[0] for step in range(4000)])
+    for place in range(0, n, 2):  # an image's t over the steps: independent, uniform on 1..T
+        assert stats.chisquare(np.bincount(t[:, place].numpy(), minlength=T + 1)[1:]).pvalue > 1e-4
+    parts = ((t.sort(dim=1).values - 1) * n).double() / T
+    offset = parts - torch.arange(n)
+    assert (offset > -n / T - 1e-12).all() and (offset < 1).all()  # one in each n-th part, to one step
+
+
+def test_loss_of_the_best_denoiser_of_gaussian_data():
+    """For x_0 ~ N(m, s^2) the best prediction leaves abar s^2 / (abar s^2 + 1 - abar) of the variance."""
+    schedule = VarianceSchedule.linear(20, 0.01, 0.3)
+    m, s2, n = 0.2, 0.25, 200_000
+    source = torch.Generator().manual_seed(2)
+    x_0 = m + s2**0.5 * torch.randn(n, 1, 1, 1, generator=source)
+    eps = torch.randn(n, 1, 1, 1, generator=source)
+    for t in (1, 10, 20):
+        bar = schedule.alpha_bar[t].item()
+
+        def best(x, _, bar=bar):
+            return (1 - bar) ** 0.5 * (x - bar**0.5 * m) / (bar * s2 + 1 - bar)
+
+        left = loss(best, x_0, torch.full((n,), t), eps, schedule).item()
+        expected = bar * s2 / (bar * s2 + 1 - bar)
+        assert left == pytest.approx(expected, rel=4 * (2 / n) ** 0.5)  # four standard errors of a mean of squares
+
+
+def test_weights_of_the_loss_in_closed_form():
+    schedule = VarianceSchedule.linear(500, 1e-4, 0.02)
+    assert torch.equal(loss_weights(schedule, 0.0), torch.ones(501))
+    weights, bar = loss_weights(schedule, 0.5).double(), schedule.alpha_bar
+    assert weights[1:].mean().item() == pytest.approx(1, abs=1e-6)
+    even = (bar >= 0.5).sum() - 1  # the last t with as much signal as noise
+    torch.testing.assert_close(weights[: even + 1], weights[:1].expand(even + 1))
+    assert (weights[500] / weights[1]).item() == pytest.approx(((1 - bar[500]) / bar[500]).sqrt().item(), rel=1e-6)
+
+
+class Affine(nn.Module):
+    """eps_theta(x, t) = w_t x + b_t: the form of the best denoiser of Gaussian data."""
+
+    def __init__(self, T):
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.zeros(T + 1)), nn.Parameter(torch.zeros(T + 1))
+
+    def forward(self, x, t):
+        return self.w[t].reshape(-1, 1, 1, 1) * x + self.b[t].reshape(-1, 1, 1, 1)
+
+
+def test_algorithm_1_finds_the_best_denoiser_of_gaussian_data():
+    T = 4
+    schedule = VarianceSchedule.linear(T, 0.1, 0.5)
+    source = torch.Generator().manual_seed(0)
+    images = (128 + 30 * torch.randn(512, 1, 4, 4, generator=source)).clamp(0, 255).round().to(torch.uint8)
+    model = Affine(T)
+    settings = TrainingSettings(0, 1500, 64, 0.02, (0.9, 0.999), cosine_decay=True)
+    train(model, images, schedule, settings, CPU, torch.float32)
+    x = rescale(images)
+    m, s2 = x.mean().item(), x.var().item()
+    for t in range(1, T + 1):
+        bar = schedule.alpha_bar[t].item()
+        w = (1 - bar) ** 0.5 / (bar * s2 + 1 - bar)
+        assert model.w[t].item() == pytest.approx(w, rel=0.02)
+        assert model.b[t].item() == pytest.approx(-w * bar**0.5 * m, abs=0.02)
+
+
+def test_learning_rate_warms_up_and_decays():
+    settings = TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999), warmup_steps=10, cosine_decay=True)
+    rates = [settings.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.001) and rates[9] == pytest.approx(0.01) and max(rates) == pytest.approx(0.01)
+    assert rates[55] == pytest.approx(0.005) and rates[99] < 1e-5
+    assert TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999)).rate(77) == 0.01
+
+
+IMAGES = torch.randint(0, 256, (20, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+SETTINGS = TrainingSettings(3, 7, 4, 1e-3, (0.9, 0.999), averaging=0.9, history_steps=3)
+SCHEDULE = VarianceSchedule.linear(10, 0.01, 0.3)
+
+
+def run(states=None, stop=lambda: False):
+    torch.manual_seed(0)
+    return train(UNet(32, 8), IMAGES, SCHEDULE, SETTINGS, CPU, torch.float32, states, 1e9, stop)
+
+
+def without_clock(history):
+    return [{k: v for k, v in row.items() if k not in ("images_per_second", "seconds")} for row in history]
+
+
+def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path):
+    whole = run()
+    states = StateFolder(tmp_path, "0" * 16)
+    for _ in range(4):  # stopped in every second step, also in the middle of a row of the history
+        calls = iter([False, True])
+        try:
+            parts = run(states, lambda calls=calls: next(calls))
+        except Interrupted:
+            continue
+        break
+    assert parts.step == 7
+    for name, value in whole.weights().items():
+        assert torch.equal(parts.weights()[name], value), name
+    assert without_clock(parts.history) == without_clock(whole.history)
+    assert [row["step"] for row in whole.history] == [3, 6, 7]
+
+
+def test_averaged_weights_are_between_first_and_last():
+    whole = run()
+    last = dict(whole.model.named_parameters())
+    assert any(not torch.equal(value, last[name]) for name, value in whole.weights().items())
+
+
+def test_loss_that_explodes_is_said_in_a_sentence():
+    class Broken(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor(float("inf")))
+
+        def forward(self, x, t):
+            return self.w * x
+
+    with pytest.raises(UserError, match=r"lower ddpm\.learning_rate"):
+        train(Broken(), IMAGES, SCHEDULE, SETTINGS, CPU, torch.float32)

@@ -1,0 +1,161 @@
+"""A run's crate: valid by its profile's own validator, the same for the same files, and true."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from crates import altered, graph, problems
+
+from publishing import origin, provenance
+
+END = datetime(2025, 8, 7, 12, 0, 0, tzinfo=UTC)
+
+
+def read(file: str) -> dict:
+    return yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run with one figure, drawn in the last minute before END; its folder's name has a space and an accent."""
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "thèse de Zoë"
+    figure, benchmark = folder / "figures/fig 1.png", folder / "benchmarks/figure_1.tsv"
+    for file, content in ((figure, "a figure"), (benchmark, "s\th:m:s\n60.0\t0:01:00\n")):
+        file.parent.mkdir(parents=True)
+        file.write_text(content)
+        os.utime(file, (END.timestamp(),) * 2)
+    return provenance.Run(
+        folder=folder,
+        settings=read("config.yaml") | {"data": {"source": "mnist", "image_size": 32, "mirrors": ["/home/zoe"]}},
+        schema=read("workflow/schemas/config.schema.yaml"),
+        citation=read("CITATION.cff"),
+        results=[figure],
+        records=[benchmark],
+        sources=[Path("Snakefile"), Path("LICENSE"), Path("workflow/rules/common.smk")],
+        data=[{"url": "https://example.org/train-images.gz", "bytes": 3, "sha256": "ab" * 32}],
+        packages={"python": "3.12.1", "numpy": "2.4.6"},
+        machine={"processor": "abacus", "logical cores": 2},
+        snakemake="9.27.1",
+    )
+
+
+@pytest.fixture
+def written(run):
+    provenance.describe(run).write(run.folder)
+    return run.folder
+
+
+def test_the_validator_finds_nothing_wrong(written):
+    assert problems(written) == []
+    assert altered(written) == []
+
+
+WRONG = [
+    ("#run", "instrument", "The Action MUST have an instrument property"),
+    ("./", "license", "must specify a license"),
+    ("./", "mainEntity", "The Main Workflow must be specified through a `mainEntity` property"),
+    ("#parameter/ddpm.T", "additionalType", "FormalParameter MUST have an additionalType"),
+]
+
+
+@pytest.mark.parametrize("identifier, key, sentence", WRONG)
+def test_the_validator_would_find_what_is_missing(written, identifier, key, sentence):
+    file = written / "ro-crate-metadata.json"
+    crate = json.loads(file.read_text(encoding="utf-8"))
+    [entity] = [one for one in crate["@graph"] if one["@id"] == identifier]
+    del entity[key]
+    file.write_text(json.dumps(crate), encoding="utf-8")
+    assert sentence in "".join(problems(written))
+
+
+def test_a_changed_or_missing_file_is_found(written):
+    (written / "figures/fig 1.png").write_text("another figure")
+    assert altered(written) == ["figures/fig%201.png"]
+    (written / "provenance/LICENSE").unlink()
+    assert any("provenance/LICENSE" in problem for problem in problems(written))
+
+
+def test_same_run_same_bytes(run, written):
+    first = (written / "ro-crate-metadata.json").read_bytes()
+    provenance.describe(run).write(run.folder)
+    assert (written / "ro-crate-metadata.json").read_bytes() == first
+
+
+def test_the_run_is_told_as_it_was(run, written):
+    entities = graph(written)
+    action = entities["#run"]
+    assert action["startTime"] == "2025-08-07T11:59:00+00:00" and action["endTime"] == "2025-08-07T12:00:00+00:00"
+    assert entities["./"]["datePublished"] == action["endTime"]
+    assert action["instrument"] == entities["./"]["mainEntity"] == {"@id": "provenance/Snakefile"}
+    assert {"@id": "https://example.org/train-images.gz"} in action["object"]
+    assert [entry["@id"] for entry in action["result"]] == ["figures/fig%201.png"]
+    assert entities["figures/fig%201.png"]["encodingFormat"] == "image/png"
+    assert entities["#setting/ddpm.beta_T"]["value"] == 0.02
+    assert entities["#parameter/ddpm.beta_T"]["additionalType"] == "Float"
+    assert "variance schedule" in entities["#parameter/ddpm.beta_T"]["description"]
+    assert entities["https://pypi.org/project/numpy/2.4.6/"]["softwareVersion"] == "2.4.6"
+    assert entities[entities["./"]["citation"]["@id"]]["name"] == run.citation["preferred-citation"]["title"]
+
+
+def test_settings_are_kept_whole_but_for_private_places(run, written):
+    kept = yaml.safe_load((written / "provenance/run.yaml").read_text(encoding="utf-8"))
+    assert kept == run.settings | {"data": {**run.settings["data"], "mirrors": []}}
+    text = (written / "ro-crate-metadata.json").read_text(encoding="utf-8")
+    assert "/home/zoe" not in text and str(run.folder.parent) not in text
+
+
+def test_the_agent_is_anonymous_unless_named(run):
+    def agent(**change) -> dict:
+        provenance.describe(replace(run, **change)).write(run.folder)
+        entities = graph(run.folder)
+        return entities[entities["#run"]["agent"]["@id"]]
+
+    assert agent()["name"] == "anonymous"
+    assert agent(agent="Ada Lovelace")["name"] == "Ada Lovelace"
+    assert agent(agent="https://orcid.org/0000-0001-0000-0000")["@id"] == "https://orcid.org/0000-0001-0000-0000"
+    assert problems(run.folder) == []
+
+
+def test_the_commit_is_this_folders_own(run, tmp_path):
+    """Without git's own folder there is none, not even where a repository lies further up."""
+    inner = tmp_path / "repository" / "unpacked"
+    inner.mkdir(parents=True)
+    (inner / "file").write_text("one")
+
+    def git(*arguments: str) -> str:
+        name = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+        done = subprocess.run(["git", *name, *arguments], cwd=inner.parent, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert origin.commit(inner.parent) is None
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "One")
+    assert origin.commit(inner) is None
+    assert origin.commit(inner.parent) == git("rev-parse", "HEAD")
+    (inner / "file").write_text("two")
+    assert origin.commit(inner.parent) == git("rev-parse", "HEAD") + ".dirty"
+    assert origin.commit(inner.parent, apart=inner.name) == git("rev-parse", "HEAD")
+
+    provenance.describe(replace(run, commit="abc")).write(run.folder)
+    assert graph(run.folder)["provenance/Snakefile"]["version"] == f"{run.citation['version']}+abc"
+
+
+def test_packages_are_named_as_installed_else_as_pinned(tmp_path):
+    (tmp_path / "some.in").write_text("# a comment\n-r other.in\nPyYAML==0.1\nnot_installed.here==7.0\n")
+    found = provenance.packages([tmp_path / "some.in"])
+    assert found.keys() == {"python", "pyyaml", "not-installed-here"}
+    assert (found["pyyaml"], found["not-installed-here"]) == (version("pyyaml"), "7.0")
+
+
+def test_the_machine_is_described():
+    machine = provenance.machine()
+    assert machine["processor"] and machine["logical cores"] >= 1 and machine["memory in GiB"] > 0

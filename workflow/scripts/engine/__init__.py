@@ -1,0 +1,1 @@
+"""How a job runs, never what it computes: device, processes, progress, states, random streams, errors."""

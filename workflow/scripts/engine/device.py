@@ -1,0 +1,94 @@
+"""Where and in which precision the networks compute."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import UserError
+
+
+def use_threads(threads: int) -> None:
+    """Compute on so many CPU threads, and let freed memory stay with the process: every step frees and asks for the
+    same tensors, and glibc would hand each large one back to the system and have its pages cleared anew, which costs
+    up to a third of a training step.
+    """
+    torch.set_num_threads(threads)
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from <malloc.h>
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one and the CPU elsewhere. Raises UserError for a device that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "compute.device is 'cuda', but PyTorch finds no CUDA device on this machine: set it to 'auto' or 'cpu', "
+            "or check the driver with nvidia-smi"
+        )
+    return torch.device(name)
+
+
+def wait_for(device: torch.device) -> None:
+    """Until it has done all that it was asked to do: a GPU works behind our back."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
+    if name == "auto":
+        native = torch.cuda.is_bf16_supported(False) if device.type == "cuda" else _cpu_multiplies_bfloat16()
+        name = "bfloat16" if native else "float32"
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}[name]
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    # PyTorch has this test since 2.6, under a name it does not promise; without it, float32 is always right.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())
+
+
+def describe(device: torch.device, precision: torch.dtype) -> str:
+    """For instance 'NVIDIA H100 80GB HBM3, bfloat16' or 'CPU with 2 threads, float32'."""
+    cpu = f"CPU with {torch.get_num_threads()} threads"
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
+    return f"{where}, {str(precision).removeprefix('torch.')}"
+
+
+def send(value: Tensor, device: torch.device) -> Tensor:
+    """The value on the device. A GPU is not waited for: it fetches the value when it comes to need it."""
+    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.to(device)
+
+
+def compiled(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network for training: on a GPU with its elementwise kernels fused and all launches recorded once (CUDA
+    graphs). Without a C compiler, which PyTorch's needs, it runs as it is. On a CPU compilation gains nothing.
+    """
+    if device.type != "cuda":
+        return network
+    torch._dynamo.config.suppress_errors = True  # what cannot be compiled is said, and runs as it is
+    return torch.compile(network, mode="reduce-overhead", dynamic=False)
+
+
+def recorded(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The network for sampling: on a GPU all launches of an evaluation are recorded once for each shape of its first
+    argument, then replayed (CUDA graphs): at small batches a GPU would else wait for the next launch most of the time.
+    """
+    graphs: dict[torch.Size, Callable[..., Tensor]] = {}
+
+    def replay(*arguments: Tensor) -> Tensor:
+        x = arguments[0]
+        if not x.is_cuda:
+            return network(*arguments)
+        if x.shape not in graphs:
+            examples = tuple(value.clone() for value in arguments)
+            graphs[x.shape] = torch.cuda.make_graphed_callables(lambda *inputs: network(*inputs), examples)
+        return graphs[x.shape](*arguments)
+
+    return replay

@@ -1,0 +1,54 @@
+"""What every script does around its work: a log, and one clear sentence for what a user can mend."""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.errors import UserError
+
+MENDABLE = {
+    errno.ENOSPC: "the disk is full: free some space and run again; finished files and saved states are kept",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again; finished files and saved states are kept",
+    errno.EROFS: "the folder is read-only: make it writable, or work in a copy elsewhere",
+    errno.EACCES: "permission is denied: make the place writable, or work in a copy elsewhere",
+}
+
+
+@contextmanager
+def job(snakemake) -> Iterator[None]:
+    """Log to the rule's log file, and warnings to the terminal. What a user can mend ends the script with one sentence
+    and exit code 1; anything else is a bug, and keeps its traceback.
+    """
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    # Of several processes that share a job, the first one alone begins the log anew and tells its progress.
+    first = os.environ.get("RANK", "0") == "0"
+    log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
+    logging.basicConfig(
+        level=logging.INFO if first else logging.WARNING,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[terminal, log],
+        force=True,
+    )
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every table of every font
+    try:
+        yield
+    except UserError as error:
+        logging.error("error: %s", error)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            logging.exception("unexpected error")
+            raise SystemExit(1) from None
+        where = f" ({error.filename})" if error.filename else ""
+        logging.error("error: rule %s stopped%s: %s", snakemake.rule, where, MENDABLE[error.errno])
+        raise SystemExit(1) from None
+    except Exception:
+        logging.exception("unexpected error")
+        raise SystemExit(1) from None

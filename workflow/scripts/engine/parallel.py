@@ -1,0 +1,93 @@
+"""Several processes that train one network together, each on its share of every minibatch.
+
+PyTorch's launcher (`torch.distributed.run`) starts them and says to each, in its environment, which one it is. One
+process alone is the same code with nobody to talk to.
+"""
+
+import os
+import sys
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from engine.errors import UserError
+
+
+def _launched() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def launch(processes: int) -> None:
+    """Become the launcher of so many processes that run this same script; returns in each of them.
+
+    One process needs no launcher: then it just returns.
+    """
+    if processes > 1 and not _launched():
+        command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", sys.argv[0]]
+        os.execv(sys.executable, [sys.executable, *command])
+
+
+def join(device: torch.device) -> torch.device:
+    """Meet the other processes, if there are any; returns this one's own device."""
+    if not _launched():
+        return device
+    number, processes = int(os.environ["LOCAL_RANK"]), int(os.environ["WORLD_SIZE"])
+    if device.type == "cuda":
+        if torch.cuda.device_count() < processes:
+            raise UserError(
+                f"ddpm.gpus is {processes}, but PyTorch finds {torch.cuda.device_count()} CUDA devices on this "
+                "machine: lower it, or ask the scheduler for more"
+            )
+        device = torch.device("cuda", number)
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def leave() -> None:
+    """Part from the other processes."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """This process's number; 0 is the one that writes."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def workers() -> int:
+    """How many processes there are."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def shared(model: nn.Module) -> nn.Module:
+    """The model, such that its gradients are means over all processes."""
+    return DistributedDataParallel(model) if workers() > 1 else model
+
+
+def share(batch_size: int) -> slice:
+    """This process's part of a minibatch. Raises UserError unless all parts are of one size."""
+    if batch_size % workers():
+        raise UserError(
+            f"ddpm.batch_size is {batch_size}, which {workers()} processes (ddpm.gpus) cannot share evenly: "
+            "use a multiple"
+        )
+    size = batch_size // workers()
+    return slice(rank() * size, (rank() + 1) * size)
+
+
+def average(value: Tensor) -> None:
+    """Replace the value by its mean over all processes."""
+    if workers() > 1:
+        distributed.all_reduce(value)
+        value /= workers()
+
+
+def any_of(*flags: bool, device: torch.device) -> list[bool]:
+    """Each flag, true if it is true in any process."""
+    if workers() == 1:
+        return list(flags)
+    votes = torch.tensor(flags, dtype=torch.int32, device=device)
+    distributed.all_reduce(votes, distributed.ReduceOp.MAX)
+    return [bool(vote) for vote in votes.tolist()]

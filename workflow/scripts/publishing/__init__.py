@@ -1,0 +1,1 @@
+"""What is shown of a run: figures, numbers, pages, trained weights, provenance."""
