@@ -1,3 +1,10 @@
+from pathlib import Path
+
+import yaml
+
+# The paper's experiment, whatever a preset makes of it in this run.
+PAPER = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
+
 MEASURES = ["algebra", "forward", "network", "pde", "samples", "sde"]
 
 
@@ -77,6 +84,12 @@ rule measure_network:
     threads: config["compute"]["threads"]
     params:
         schedule=SCHEDULE,
+        paper=dict(
+            channels=PAPER["ddpm"]["channels"],
+            image_size=PAPER["data"]["image_size"],
+            epochs=PAPER["ddpm"]["epochs"],
+            images=PAPER["ddpm"]["images_per_epoch"],
+        ),
     message:
         "Count the paper's network, time it, and ask what its training reads and cost"
     script:
@@ -89,7 +102,6 @@ rule measure_samples:
         images="<results>/data/images.npz",
         classifier="<results>/models/classifier.safetensors",
         judge="<results>/models/classifier.json",
-        categories="<results>/samples/categories.csv",
         figure_3="<results>/figures/fig3.npz",
         figure_4="<results>/figures/fig4.npz",
         figure_5="<results>/figures/fig5.npz",

@@ -1,14 +1,61 @@
-"""What is counted of the network and of its training: layers, operations, and the names that the code reads."""
+"""Sections 5 and 6: the paper's network counted and timed, and what its training reads and costs.
+
+One function for each record of claims/network.json.
+"""
 
 import ast
+import logging
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from diffusion.backward import denoising_step
+from diffusion.forward import VarianceSchedule
+from diffusion.sampling import noise_predictor
 from diffusion.unet import AddEmbedding, GroupNorm, SelfAttention, SinusoidalEmbedding, UNet
+from engine.device import choose_precision, describe
+
+logger = logging.getLogger(__name__)
+
+CARD, PEAK, SECONDS = "RTX 3090", 35.6e12, 35 * 60
+"""The paper's card, its float32 operations a second, and the paper's time of training."""
+TUTORIALS_IMAGES = 10_000
+TOGETHER, TIMED_STEPS = 9, 4
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The paper's network and its training, whatever the run has."""
+
+    channels: int
+    image_size: int
+    epochs: int
+    images: int
+    """In an epoch."""
+
+    @property
+    def image_visits(self) -> int:
+        """How many images the training sees, each as often as it is seen."""
+        return self.epochs * self.images
+
+    def network(self) -> UNet:
+        """The network, untrained."""
+        return UNet(self.channels, self.image_size)
+
+
+def size(network: UNet) -> dict:
+    """Parameters and layers."""
+    return {"parameters": parameters(network), "layers": len(layers(network))}
+
+
+def parameters(network: UNet) -> int:
+    """The number of parameters of the network."""
+    return sum(p.numel() for p in network.parameters())
 
 
 class LayerTracer(fx.Tracer):
@@ -36,13 +83,91 @@ def operations(channels: int, image_size: int) -> tuple[int, int]:
     return forward.get_total_flops(), forward.get_total_flops() + backward.get_total_flops()
 
 
+def arithmetic(paper: Experiment) -> dict:
+    """The operations of the paper's training, and the share of its card's peak that its time implies: for all images of
+    an epoch, and for as many as the tutorial takes.
+    """
+    _, of_step = operations(paper.channels, paper.image_size)
+    of_training = of_step * paper.image_visits
+    return {
+        "image_visits": paper.image_visits,
+        "operations": float(of_training),
+        "use_of_peak": of_training / (PEAK * SECONDS),
+        "use_with_tutorials_images": of_training / (PEAK * SECONDS) * TUTORIALS_IMAGES / paper.images,
+    }
+
+
+def labels(files: Iterable[Path | str]) -> dict:
+    """The names that mention a label in the files of the training's code."""
+    # images.py says how a file holds images and labels; all else is the training's own code.
+    code = [file for file in map(Path, files) if file.name != "images.py"]
+    names = label_names(code)
+    return {"names": len(names), "files": len(code), "found": ", ".join(names)}
+
+
 def label_names(files: Iterable[Path | str]) -> list[str]:
     """Every name in Python files that mentions a label, as 'file: name', in order of their places."""
-    found = []
+    names = []
     for file in map(Path, files):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             for field in ("id", "attr", "arg", "name"):
                 name = getattr(node, field, None)
                 if isinstance(name, str) and "label" in name.lower():
-                    found.append(f"{file.name}: {name}")
-    return found
+                    names.append(f"{file.name}: {name}")
+    return names
+
+
+def training(summary: dict, paper: Experiment) -> dict:
+    """What the run's training was, from its summary, and whether it was the paper's on the paper's card."""
+    return {
+        "last_loss": summary["last_loss"],
+        "parameters": summary["parameters"],
+        "image_visits": summary["image_visits"],
+        "minutes": summary["seconds"] / 60,
+        "device": summary["device"],
+        "papers_training_on_its_card": summary["parameters"] == parameters(paper.network())
+        and summary["image_size"] == paper.image_size
+        and summary["image_visits"] >= paper.image_visits
+        and summary["processes"] == 1
+        and summary["device"].split(",")[0].endswith(CARD),
+    }
+
+
+def generation(network: UNet, image_size: int, schedule: VarianceSchedule) -> dict:
+    """How long Algorithm 2 takes on this machine's processor, from a few of its steps for nine images at once. The time
+    of a step does not depend on the weights' values.
+    """
+    cpu = torch.device("cpu")
+    precision = choose_precision("auto", cpu)
+    predict = noise_predictor(network.for_sampling(precision), precision)
+    x = torch.randn(TOGETHER, 1, image_size, image_size)
+    seconds = []
+    with torch.no_grad():
+        for t in range(schedule.T, max(0, schedule.T - TIMED_STEPS), -1):
+            started = time.monotonic()
+            x = denoising_step(x, predict(x, torch.tensor([t])), torch.randn_like(x), t, schedule)
+            seconds.append(time.monotonic() - started)
+    best = min(seconds)  # the first step also plans the memory, and other jobs may run beside
+    logger.info("%.2f s a step for %d images", best, TOGETHER)
+    return {
+        "images": TOGETHER,
+        "minutes": best * schedule.T / 60,
+        "seconds_per_image": best * schedule.T / TOGETHER,
+        "device": describe(cpu, precision),
+    }
+
+
+def measure(
+    paper: Experiment, summary: dict, code: Iterable[Path | str], schedule: VarianceSchedule
+) -> dict[str, dict]:
+    """All records of claims/network.json, from the summary of the run's training and the files of the training's code;
+    `schedule` is the run's.
+    """
+    network = paper.network()
+    return {
+        "size": size(network),
+        "arithmetic": arithmetic(paper),
+        "labels": labels(code),
+        "training": training(summary, paper),
+        "generation": generation(network, paper.image_size, schedule),
+    }
