@@ -1,10 +1,3 @@
-from pathlib import Path
-
-import yaml
-
-# The paper's experiment, whatever a preset makes of it in this run.
-PAPER = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
-
 MEASURES = ["algebra", "forward", "network", "pde", "samples", "sde"]
 
 
@@ -66,6 +59,10 @@ rule measure_sde:
         "Measure the strong order of (4) and (19) as steps of stochastic differential equations"
     script:
         "../scripts/measure_sde.py"
+
+
+# The paper's experiment, whatever a preset makes of it in this run.
+PAPER = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
 
 
 rule measure_network:

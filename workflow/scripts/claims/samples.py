@@ -232,7 +232,9 @@ class FigureImages:
     """The runs of figure 6, and the training image, (1, 1, h, w), that they start from."""
 
     @classmethod
-    def load(cls, figure_3: Path | str, figure_4: Path | str, figure_5: Path | str, figure_6: Path | str):
+    def load(
+        cls, figure_3: Path | str, figure_4: Path | str, figure_5: Path | str, figure_6: Path | str
+    ) -> "FigureImages":
         """From the files of the figures' data."""
 
         def images(array: np.ndarray) -> Tensor:
