@@ -3,6 +3,8 @@
 One function for each record of claims/forward.json. Images are (n, 1, h, w) in [-1, 1].
 """
 
+from collections import deque
+
 import numpy as np
 import torch
 from scipy import stats
@@ -124,16 +126,16 @@ def measure(digits: Digits, model: Classifier, schedule: VarianceSchedule, seed:
     noisy = leap_to(early_step(schedule), test, "test images early")
     test_T = leap_to(schedule.T, test, "test images at T")
     few_T = leap_to(schedule.T, train[:IN_TWO_SAMPLES], "training images at T")
-    gaussian = tuple(normal(few_T.flatten(1).shape, "Gaussian images", i) for i in (0, 1))
+    first, second = (normal(few_T.flatten(1).shape, "Gaussian images", i) for i in (0, 1))
 
     x_0 = train[:1].double().expand(CHAINS, -1, -1, -1)
-    for _, x in forward_process(x_0, schedule, lambda t: normal(x_0.shape, "chain", t, dtype=torch.float64)):
-        x_T = x
+    chain = forward_process(x_0, schedule, lambda t: normal(x_0.shape, "chain", t, dtype=torch.float64))
+    ((_, x_T),) = deque(chain, maxlen=1)
     return {
         "visible": visible(model, test, noisy, test_T, truth, schedule),
         "informed_judge": informed_judge(train, train_truth, test_T, truth, schedule),
         "signal": signal(train, schedule),
-        "detectable": detectable(few_T, gaussian, train, schedule, np.random.default_rng(seed)),
+        "detectable": detectable(few_T, (first, second), train, schedule, np.random.default_rng(seed)),
         "leap": leap(schedule),
         "law": law(x_T, x_0, schedule),
     }

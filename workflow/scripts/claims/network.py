@@ -61,9 +61,9 @@ def parameters(network: UNet) -> int:
 class LayerTracer(fx.Tracer):
     """Sees the network as the tutorial's graph: a node for each layer, attention and embedding being one each."""
 
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         ours = (AddEmbedding, GroupNorm, SelfAttention, SinusoidalEmbedding)
-        return isinstance(module, ours) or super().is_leaf_module(module, name)
+        return isinstance(m, ours) or super().is_leaf_module(m, module_qualified_name)
 
 
 def layers(network: UNet) -> list[fx.Node]:

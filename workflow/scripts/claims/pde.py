@@ -22,7 +22,7 @@ from diffusion.pde import (
     solve,
 )
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 # A start without small parts, so that every mode's error is seen, and a time at which all of them have moved.
 AMPLITUDES = np.array([0.5, -0.3, 0.8, 0.2, 0.0, 1.0])
@@ -78,7 +78,8 @@ def _errors(grid: Grid, end: float, steps: int, reference: Array) -> dict:
 def _study(name: str, sizes: list[float], errors: list[dict]) -> pd.DataFrame:
     """Errors against the size of a step or cell, with the observed order between neighbours."""
     rows = pd.DataFrame(errors).assign(study=name, size=sizes)
-    rows["order"] = np.log(rows["error"]).diff() / np.log(rows["size"]).diff()
+    of_error, of_size = (np.diff(np.log(rows[column]), prepend=np.nan) for column in ("error", "size"))
+    rows["order"] = of_error / of_size
     return rows
 
 

@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 from torch import Tensor
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 def share(count: int, total: int) -> tuple[float, float, float]:
@@ -45,7 +45,8 @@ def energy_test(x: ArrayLike, y: ArrayLike, random: np.random.Generator, permuta
     (Szekely and Rizzo, 2013). Any difference of the two laws is detected if n and m are large; the smallest p value
     is 1 / (permutations + 1).
     """
-    both = np.concatenate([x, y]).astype(np.float64)
+    x, y = (np.asarray(images, dtype=np.float64) for images in (x, y))
+    both = np.concatenate([x, y])
     distances = cdist(both, both)
     labels = np.concatenate([np.ones(len(x)), np.zeros(len(y))])
     shuffled = random.permuted(np.tile(labels, (permutations, 1)), axis=1)
