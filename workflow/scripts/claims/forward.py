@@ -18,6 +18,7 @@ from diffusion.images import Digits, rescale
 from engine.randomness import generator
 
 TRAINING_IMAGES, TEST_IMAGES, IN_TWO_SAMPLES, CHAINS = 20_000, 4000, 500, 20
+"""Images that are read, images in each set of the energy test, and copies of an image carried through all steps."""
 
 
 def visible(

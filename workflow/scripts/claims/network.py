@@ -26,6 +26,7 @@ CARD, PEAK, SECONDS = "RTX 3090", 35.6e12, 35 * 60
 """The paper's card, its float32 operations a second, and the paper's time of training."""
 TUTORIALS_IMAGES = 10_000
 TOGETHER, TIMED_STEPS = 9, 4
+"""Images denoised at once, as in figure 3, and how many of the T steps are timed."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from engine.randomness import generator
 NINE, AT_LEAST = 9, 8
 """The images of figure 3, and how many of them are handwritten digits."""
 TEST_IMAGES, WITH_NEIGHBOURS = 5000, 1000
+"""At most this many images are compared: in all, and with their nearest neighbours."""
 
 
 @dataclass(frozen=True)

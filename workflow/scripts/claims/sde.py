@@ -14,6 +14,7 @@ from engine.randomness import generator
 logger = logging.getLogger(__name__)
 
 REFINEMENTS, FINEST, PATHS = [1, 2, 4, 8], 64, 400
+"""Steps in place of each one of T: of the runs that are compared, and of the fine solution; and Brownian paths."""
 DATA = GaussianData(mean=0.4, variance=0.25)
 
 

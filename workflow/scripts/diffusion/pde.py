@@ -194,9 +194,8 @@ def figure_7(
     """
     grid = Grid(length, cells)
     steps, modes = round(t_end / dt), slice(len(amplitudes) + 1)
-    solution = solve(
-        combination(np.array(amplitudes), grid.x, grid.L), grid, dt, steps, save_every=max(1, steps // 1000)
-    )
+    u_0 = combination(np.array(amplitudes), grid.x, grid.L)
+    solution = solve(u_0, grid, dt, steps, save_every=max(1, steps // 1000))
     arrays = {
         "x": grid.x,
         "t": solution.t,
