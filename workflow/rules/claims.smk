@@ -11,7 +11,7 @@ rule check_algebra:
     benchmark:
         "<benchmarks>/check_algebra.tsv"
     conda:
-        "../../envs/numerics.yaml"
+        "../../envs/learn.yaml"
     message:
         "Check the paper's algebra with sympy"
     script:

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from diffusion.images import rescale
 from engine.errors import UserError
-from engine.progress import progress_bar
 from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
@@ -108,21 +107,19 @@ def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSetting
     optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps)
     model.train()
-    with progress_bar(steps * settings.batch_size, "image") as bar:
-        for epoch in range(settings.epochs):
-            source = generator(settings.seed, "classifier", epoch)
-            order = torch.randperm(len(images), generator=source).to(device)
-            total = torch.zeros((), device=device)
-            for batch in order[: batches * settings.batch_size].split(settings.batch_size):
-                x = deform(rescale(images[batch]), settings, source)
-                loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                rate.step()
-                total += loss.detach()
-                bar.update(len(batch))
-            logger.info("epoch %d of %d: loss %.4f", epoch + 1, settings.epochs, total.item() / batches)
+    for epoch in range(settings.epochs):
+        source = generator(settings.seed, "classifier", epoch)
+        order = torch.randperm(len(images), generator=source).to(device)
+        total = torch.zeros((), device=device)
+        for batch in order[: batches * settings.batch_size].split(settings.batch_size):
+            x = deform(rescale(images[batch]), settings, source)
+            loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            rate.step()
+            total += loss.detach()
+        logger.info("epoch %d of %d: loss %.4f", epoch + 1, settings.epochs, total.item() / batches)
     return model.eval()
 
 
