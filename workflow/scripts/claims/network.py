@@ -8,17 +8,17 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 
 import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffusion.backward import denoising_step
 from diffusion.forward import VarianceSchedule
-from diffusion.sampling import noise_predictor
+from diffusion.sampling import backward_process, noise_predictor
 from diffusion.unet import AddEmbedding, GroupNorm, SelfAttention, SinusoidalEmbedding, UNet
-from engine.device import choose_precision, describe
+from engine.device import Hardware
 
 logger = logging.getLogger(__name__)
 
@@ -134,27 +134,21 @@ def training(summary: dict, paper: Experiment) -> dict:
     }
 
 
-def generation(network: UNet, image_size: int, schedule: VarianceSchedule) -> dict:
+def generation(network: UNet, schedule: VarianceSchedule) -> dict:
     """How long Algorithm 2 takes on this machine's processor, from a few of its steps for nine images at once. The time
     of a step does not depend on the weights' values.
     """
-    cpu = torch.device("cpu")
-    precision = choose_precision("auto", cpu)
-    predict = noise_predictor(network.for_sampling(precision), precision)
-    x = torch.randn(TOGETHER, 1, image_size, image_size)
-    seconds = []
-    with torch.no_grad():
-        for t in range(schedule.T, max(0, schedule.T - TIMED_STEPS), -1):
-            started = time.monotonic()
-            x = denoising_step(x, predict(x, torch.tensor([t])), torch.randn_like(x), t, schedule)
-            seconds.append(time.monotonic() - started)
-    best = min(seconds)  # the first step also plans the memory, and other jobs may run beside
+    hardware = Hardware.choose("cpu", "auto")
+    x_T = torch.randn(TOGETHER, 1, network.image_size, network.image_size)
+    process = backward_process(noise_predictor(network, hardware), x_T, lambda t: torch.randn_like(x_T), schedule)
+    clock = [time.monotonic() for _ in islice(process, TIMED_STEPS + 1)]
+    best = min(end - start for start, end in pairwise(clock))  # the first also plans memory, and others run beside
     logger.info("%.2f s a step for %d images", best, TOGETHER)
     return {
         "images": TOGETHER,
         "minutes": best * schedule.T / 60,
         "seconds_per_image": best * schedule.T / TOGETHER,
-        "device": describe(cpu, precision),
+        "device": str(hardware),
     }
 
 
@@ -170,5 +164,5 @@ def measure(
         "arithmetic": arithmetic(paper),
         "labels": labels(code),
         "training": training(summary, paper),
-        "generation": generation(network, paper.image_size, schedule),
+        "generation": generation(network, schedule),
     }

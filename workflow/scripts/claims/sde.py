@@ -4,11 +4,22 @@ One function for each record of claims/sde.json.
 """
 
 import logging
+from functools import partial
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from diffusion.forward import VarianceSchedule
-from diffusion.sde import GaussianData, strong_errors
+from diffusion.sde import (
+    ContinuousSchedule,
+    GaussianData,
+    backward_by_steps,
+    backward_equation,
+    forward_by_steps,
+    forward_equation,
+    strong_errors,
+)
 from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
@@ -20,18 +31,30 @@ DATA = GaussianData(mean=0.4, variance=0.25)
 
 def forward(schedule: VarianceSchedule, seed: int) -> dict:
     """The strong order of the step (4), with T steps and with multiples of them."""
-    return _convergence("forward", schedule, seed)
+    continuous = ContinuousSchedule(schedule)
+    x, increments = _noise(seed, "forward", schedule.T)
+    x_0 = DATA.mean + DATA.variance**0.5 * x
+    equation = forward_equation(continuous)
+    return _record(strong_errors(forward_by_steps, equation, continuous, x_0, REFINEMENTS, increments), schedule)
 
 
 def backward(schedule: VarianceSchedule, seed: int) -> dict:
     """The strong order of the step (19), with the exact noise prediction for Gaussian data."""
-    return _convergence("backward", schedule, seed)
+    continuous = ContinuousSchedule(schedule)
+    x_T, increments = _noise(seed, "backward", schedule.T)
+    steps, equation = partial(backward_by_steps, data=DATA), backward_equation(continuous, DATA)
+    return _record(strong_errors(steps, equation, continuous, x_T, REFINEMENTS, increments), schedule)
 
 
-def _convergence(name: str, schedule: VarianceSchedule, seed: int) -> dict:
+def _noise(seed: int, name: str, T: int) -> tuple[Tensor, Tensor]:
+    """Of each path a standard Gaussian, (PATHS, 1), and Brownian increments, FINEST for each of the T steps."""
     source = generator(seed, f"claims, {name} equation")
-    errors = strong_errors(schedule, REFINEMENTS, FINEST, PATHS, source, DATA, backward=name == "backward")
-    logger.info("%s: strong errors %s", name, errors)
+    x = torch.randn((PATHS, 1), generator=source, dtype=torch.float64)
+    return x, torch.randn((T * FINEST, PATHS, 1), generator=source, dtype=torch.float64) / FINEST**0.5
+
+
+def _record(errors: list[float], schedule: VarianceSchedule) -> dict:
+    logger.info("strong errors %s", errors)
     return {
         "order": observed_order(REFINEMENTS, errors),
         "errors": errors,
