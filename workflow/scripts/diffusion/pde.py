@@ -184,31 +184,6 @@ def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, or
     return Solution(np.array(times), np.array(states), np.array(rates), C, norm_drift, mean_drift)
 
 
-def figure_7(
-    length: float, cells: int, dt: float, t_end: float, amplitudes: Sequence[float]
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """The solution that figure 7 shows, from u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k, until t_end.
-
-    First the solution at about a thousand times t, (m,): x, t, u, mu and C as in `Solution`, and the amplitudes,
-    (m, K + 1), and eigenvalues, (K + 1,), of phi_0..phi_K. Then C, the drifts over all steps, and their number.
-    """
-    grid = Grid(length, cells)
-    steps, modes = round(t_end / dt), slice(len(amplitudes) + 1)
-    u_0 = combination(np.array(amplitudes), grid.x, grid.L)
-    solution = solve(u_0, grid, dt, steps, save_every=max(1, steps // 1000))
-    arrays = {
-        "x": grid.x,
-        "t": solution.t,
-        "u": solution.u,
-        "mu": solution.mu,
-        "C": solution.C,
-        "amplitudes": grid.amplitudes(solution.u)[:, modes],
-        "eigenvalues": grid.eigenvalues[modes],
-    }
-    drifts = {"norm_drift": solution.norm_drift, "mean_drift": solution.mean_drift}
-    return arrays, {"C": solution.C, **drifts, "steps": steps}
-
-
 def mode_shares(amplitudes: Array, eigenvalues: Array) -> Array:
     """Each mode's share of the gradient norm (21), which is the sum over k of lambda_k a_k^2: (m, K + 1).
 
@@ -269,3 +244,28 @@ def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: flo
     solution = solve(u_0, grid, duration / steps, steps)
     amplitude = np.abs(grid.amplitudes(solution.u)[:, j])
     return float(np.polyfit(solution.t, np.log(amplitude), 1)[0])
+
+
+def figure_7(
+    length: float, cells: int, dt: float, t_end: float, amplitudes: Sequence[float]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The solution that figure 7 shows, from u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k, until t_end.
+
+    First the solution at about a thousand times t, (m,): x, t, u, mu and C as in `Solution`, and the amplitudes,
+    (m, K + 1), and eigenvalues, (K + 1,), of phi_0..phi_K. Then C, the drifts over all steps, and their number.
+    """
+    grid = Grid(length, cells)
+    steps, modes = round(t_end / dt), slice(len(amplitudes) + 1)
+    u_0 = combination(np.array(amplitudes), grid.x, grid.L)
+    solution = solve(u_0, grid, dt, steps, save_every=max(1, steps // 1000))
+    arrays = {
+        "x": grid.x,
+        "t": solution.t,
+        "u": solution.u,
+        "mu": solution.mu,
+        "C": solution.C,
+        "amplitudes": grid.amplitudes(solution.u)[:, modes],
+        "eigenvalues": grid.eigenvalues[modes],
+    }
+    drifts = {"norm_drift": solution.norm_drift, "mean_drift": solution.mean_drift}
+    return arrays, {"C": solution.C, **drifts, "steps": steps}
