@@ -1,0 +1,38 @@
+"""The pages for readers: their links lead somewhere, and the README's tables name what is in the code."""
+
+import re
+
+import pytest
+from conftest import ROOT
+
+PAGES = ["README.md", "ARTIFACT.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", [*PAGES, "results/README.md", "profiles/README.md", "weights/README.md"])
+def test_links_lead_to_files(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#]+)", text) + re.findall(r'src="([^"]+)"', text):
+        assert link.startswith("https://") or ((ROOT / page).parent / link).exists(), link
+
+
+def defined(files: list[str]) -> set[str]:
+    """The functions, classes and methods of Python files."""
+    text = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    return set(re.findall(r"^\s*(?:def|class) (\w+)", text, re.M))
+
+
+def test_the_table_from_the_paper_to_the_code_is_true():
+    rows = re.findall(r"^\| [^|]+ \| [^|]+ \| (\[[^|]+\)) \| ([^|]+) \|$", README, re.M)
+    assert len(rows) > 20
+    for files, names in rows:
+        found = defined(re.findall(r"\]\(([^)]+)\)", files))
+        for name in re.findall(r"`([\w.]+)`", names):
+            assert set(name.split(".")) <= found, f"{name} is not in {files}"
+
+
+def test_the_table_of_figures_is_true():
+    rows = re.findall(r"^\| \d, [^|]+ \| (\[[^|]+\)) \| `(\w+)` \|$", README, re.M)
+    assert len(rows) == 7
+    drawn = defined(["workflow/scripts/publishing/plots.py"])
+    assert {function for _, function in rows} <= drawn
