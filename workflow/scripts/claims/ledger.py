@@ -1,4 +1,4 @@
-"""The ledger of the paper's claims, joined with what a run measured: one verdict a claim."""
+"""The ledger of the paper's claims, joined with what a run measured: one verdict for each claim."""
 
 import textwrap
 from collections import Counter
@@ -23,7 +23,7 @@ Records = dict[str, dict[str, dict]]
 
 
 def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
-    """The claims of a ledger. Raises UserError with one sentence for each entry that is not as the schema asks."""
+    """The claims of a ledger. Raises UserError with one sentence for each entry that violates the schema."""
     ledger, form = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in (file, schema))
     claims = ledger.get("claims", []) if isinstance(ledger, dict) else []
 
@@ -50,7 +50,7 @@ def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
 
 
 def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
-    """A claim's record, and whether its condition holds: None where the run was too small to give the number.
+    """A claim's record, and whether its condition holds: None if the run was too small to give the number.
 
     Raises UserError for a name that nothing measures.
     """
@@ -137,7 +137,7 @@ def judge_all(claims: list[Claim], records: Records, preset: str, data: str, dem
 
 
 def failed_algebra(table: dict) -> list[str]:
-    """The claims of algebra that are not confirmed: errors, where all other claims are findings."""
+    """The claims of algebra that are not confirmed: these are errors, all other such claims are results."""
     return [row["id"] for row in table["claims"] if row["kind"] == "algebra" and row["verdict"] != CONFIRMED]
 
 
