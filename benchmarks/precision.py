@@ -30,7 +30,7 @@ def samples(config: dict, results: Path, count: int, device: torch.device, preci
     model = UNet(ddpm["channels"], size)
     model.load_state_dict(load_file(results / "models" / "ddpm.safetensors"))
     schedule = VarianceSchedule.linear(ddpm["T"], ddpm["beta_1"], ddpm["beta_T"])
-    batch_size = config["samples"]["batch_size"]
+    batch_size = config["execution"]["batch_size"]
     return generate(
         model, schedule, (1, size, size), config["seed"], "sample", range(count), batch_size, device, precision
     )[:, 0]

@@ -10,5 +10,5 @@ with job(snakemake):
     index = range(params.total * (shard - 1) // shards, params.total * shard // shards)
     generate = sampler(snakemake, params.image_size)
     # The batch size changes no sample, so it is no param: changing it is no reason to generate them again.
-    samples = generate("sample", index, batch_size=snakemake.config["samples"]["batch_size"])[:, 0]
+    samples = generate("sample", index, batch_size=snakemake.config["execution"]["batch_size"])[:, 0]
     np.savez(snakemake.output.samples, index=np.array(index), images=samples.numpy())

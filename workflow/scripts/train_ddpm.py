@@ -19,7 +19,7 @@ from engine.job import job
 
 params, output = snakemake.params, snakemake.output
 # How many processes share the work changes the result by no more than rounding, so it is no param.
-processes = snakemake.config["ddpm"]["gpus"]
+processes = snakemake.config["execution"]["gpus"]
 parallel.launch(processes)
 
 with job(snakemake):
@@ -56,7 +56,7 @@ with job(snakemake):
         signal.signal(number, lambda *_: asked_to_stop.set())
 
     # How often a state is saved changes no result, so it is no param: changing it is no reason to train again.
-    save_seconds = 60 * snakemake.config["ddpm"]["save_minutes"]
+    save_seconds = 60 * snakemake.config["execution"]["save_minutes"]
     schedule = VarianceSchedule.linear(params.schedule["T"], params.schedule["beta_1"], params.schedule["beta_T"])
     training = train(model, images, schedule, settings, device, precision, states, save_seconds, asked_to_stop.is_set)
 

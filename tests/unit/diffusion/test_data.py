@@ -62,7 +62,7 @@ def remove(file):
 @pytest.mark.parametrize("damage", [truncate, alter, remove])
 def test_a_bad_archive_is_refused_and_the_next_mirror_asked(mirror, mnist, tmp_path, damage):
     damage(mirror / ARCHIVES[2])
-    with pytest.raises(UserError, match=rf"(?s){mirror}.*{ARCHIVES[2]}.*data\.mirrors"):
+    with pytest.raises(UserError, match=rf"(?s){mirror}.*{ARCHIVES[2]}.*execution\.mirrors"):
         download_mnist(tmp_path / "resources", [str(mirror)])
     assert list((tmp_path / "resources").iterdir()) == []
     download_mnist(tmp_path / "resources", [str(mirror), str(mnist)])

@@ -75,7 +75,7 @@ def _fetch(folder: Path, mirrors: Sequence[str]) -> None:
     raise UserError(
         "no mirror gave the four MNIST archives whole ("
         + "; ".join(reasons)
-        + "): connect to the internet, or name a folder that holds them in data.mirrors"
+        + "): connect to the internet, or name a folder that holds them in execution.mirrors"
     )
 
 
