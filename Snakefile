@@ -6,9 +6,6 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
-report: "workflow/report/workflow.rst"
-
-
 include: "workflow/rules/settings.smk"
 include: "workflow/rules/common.smk"
 # The rules, in any order.

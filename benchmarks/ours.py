@@ -5,6 +5,7 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from diffusion.data import COUNTS
 from diffusion.forward import VarianceSchedule
 from diffusion.sampling import denoise, generate, noise_predictor
 from diffusion.training import TrainingSettings, loss, train
@@ -12,7 +13,7 @@ from diffusion.unet import UNet
 from engine.device import choose_device, choose_precision, use_threads, wait_for
 
 SEED = 0
-IMAGES = 60_000  # as many as MNIST has to train with
+IMAGES, _ = COUNTS["mnist"]
 
 
 def clock(device: torch.device) -> float:

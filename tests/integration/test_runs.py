@@ -288,6 +288,7 @@ SETTINGS = [
     ("execution: {batch_size: 7}", set()),
     ("execution: {mirrors: [/elsewhere]}", set()),
     ("execution: {threads: 1}", set()),
+    ("execution: {shards: 2}", {"generate_samples", "categorise_samples", "figure_4"} | OF_SAMPLES),
     ("agent: Ada", {"describe_run"}),
 ]
 

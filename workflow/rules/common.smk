@@ -1,7 +1,7 @@
 """What the rule files share, namely the modules that a script uses and the files that more than one of them names.
 
 In: the settings, workflow/figures.yaml, and the scripts, which are searched for what they import.
-Out: `library` for every rule's input, and the names of the run's final files for `rule all`.
+Out: `library` for every rule's input; the names of the run's final files for `rule all`; the report's opening page.
 """
 
 from modulefinder import ModuleFinder
@@ -22,6 +22,9 @@ START = {
 FIGURES = yaml.safe_load((SCRIPTS.parent / "figures.yaml").read_text(encoding="utf-8"))
 # The files of results/<preset>/claims/ that hold what was measured.
 MEASURES = ["algebra", "forward", "network", "pde", "samples", "sde"]
+
+
+report: "../report/workflow.rst"
 
 
 def library(script: str) -> list[str]:

@@ -136,7 +136,7 @@ for name, figure in FIGURES.items():
 
     rule:
         name:
-            name.replace("fig", "figure_")
+            figure["rule"]
         input:
             library=library("draw_figure.py"),
             data=f"<results>/{figure['data']}",
@@ -149,9 +149,9 @@ for name, figure in FIGURES.items():
                 labels={"figure": figure["label"], "shows": figure["shows"]},
             ),
         log:
-            f"<logs>/{name.replace('fig', 'figure_')}.log",
+            f"<logs>/{figure['rule']}.log",
         benchmark:
-            f"<benchmarks>/{name.replace('fig', 'figure_')}.tsv"
+            f"<benchmarks>/{figure['rule']}.tsv"
         conda:
             "../../envs/numerics.yaml"
         params:

@@ -2,7 +2,8 @@
 
 In: config.yaml with what lies over it, and workflow/schemas/config.schema.yaml.
 Out: the folders of the run, and groups of settings for the rules' params. Nothing of `execution` is in a group: what
-changes no result is read by the scripts from the configuration itself, so that a change of it is no reason to run again.
+changes no result is read by the scripts from the configuration itself, so that a change of it is no reason to run again
+(`shards` alone is one, since it decides which files there are).
 """
 
 import os

@@ -16,7 +16,7 @@ BAD = [
     ({"ddpm": {"T": 0}}, "ddpm.T is 0, but must be the number of steps of the forward process (2), at least 1"),
     ({"ddpm": {"beta_T": 1.5}}, "ddpm.beta_T is 1.5, but must be the last value of the variance schedule, above 0"),
     ({"ddpm": {"beta_1": 0}}, "ddpm.beta_1 is 0, but must be the first value"),
-    ({"ddpm": {"beta_1": "1e-4"}}, "It was read as text: write 1.0e-4 for 1e-4"),
+    ({"ddpm": {"beta_1": "1e-4"}}, "It was read as text: write 1.0e-4 for 1e-4, and numbers in a --configfile, not in"),
     ({"ddpm": {"chanels": 64}}, "ddpm.chanels is not a known key; did you mean 'channels'?"),
     ({"sampels": {"count": 3}}, "sampels is not a known key; did you mean 'samples'?"),
     ({"ddpm": {"adam_decays": [0.9, 1.0]}}, "ddpm.adam_decays.1 is 1.0, but must be Adam's two decay rates"),

@@ -23,6 +23,8 @@ from engine.errors import UserError
 logger = logging.getLogger(__name__)
 
 ARCHIVES = tuple(name for name, _ in datasets.MNIST.resources)
+COUNTS = {"mnist": (60_000, 10_000), "digits": (1_437, 360)}
+"""How many images a source has, for training and for testing."""
 SECONDS_WITHOUT_ANSWER = 20
 
 

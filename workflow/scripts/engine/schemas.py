@@ -24,11 +24,16 @@ def described(schema: dict[str, Any], address: Address) -> str:
 
 
 def schema_errors(
-    document: object, schema: dict[str, Any], name: Callable[[Address], str] = dotted, root: str = "the file"
+    document: object,
+    schema: dict[str, Any],
+    name: Callable[[Address], str] = dotted,
+    root: str = "the file",
+    advice: str = "write 1.0e-4 for 1e-4",
 ) -> list[str]:
     """One sentence for each value that the schema does not allow, each unknown key and each missing one.
 
-    `name` turns the address of a value into what a reader calls it, and `root` is the whole document's name.
+    `name` turns the address of a value into what a reader calls it, `root` is the whole document's name, and `advice`
+    is for a number that was read as text.
     """
 
     def called(address: Address) -> str:
@@ -47,7 +52,7 @@ def schema_errors(
         if not (address and wanted) or isinstance(value, dict):
             return [f"{called(address)}: {error.message}"]
         text = isinstance(value, str) and error.validator == "type" and error.validator_value in ("number", "integer")
-        hint = ". It was read as text: write 1.0e-4 for 1e-4" if text else ""
+        hint = f". It was read as text: {advice}" if text else ""
         return [f"{called(address)} is {value!r}, but must be {wanted}{hint}"]
 
     return [sentence for error in Draft202012Validator(schema).iter_errors(document) for sentence in sentences(error)]

@@ -16,6 +16,8 @@ MOVED = {
     "compute.threads": "execution.threads",
 }
 """Keys of earlier versions, and where they are now."""
+ADVICE = "write 1.0e-4 for 1e-4, and numbers in a --configfile, not in --config"
+"""For a number that was read as text, as Snakemake reads those inside a section of --config."""
 
 
 def errors(settings: Settings, schema: dict[str, Any]) -> list[str]:
@@ -27,7 +29,7 @@ def errors(settings: Settings, schema: dict[str, Any]) -> list[str]:
             moved += [f"{section}.{key}" for key in value if f"{section}.{key}" in MOVED]
             others[section] = {key: one for key, one in value.items() if f"{section}.{key}" not in MOVED}
     sentences = [f"{key} has moved: write {MOVED[key]}" for key in moved]
-    sentences += schema_errors(others, schema, root="config.yaml")
+    sentences += schema_errors(others, schema, root="config.yaml", advice=ADVICE)
     return sentences or contradictions(settings)
 
 
