@@ -1,8 +1,8 @@
 """The paper's claims: what this run measures of each, and the verdicts.
 
 In: the results of all the other rules; paper/claims.yaml, the claims with their conditions.
-Out: claims/<file>.json, the measurements (check_algebra, measure_*); claims/claims.json and claims.csv, a verdict on each
-claim (judge_claims).
+Out: claims/<file>.json, the measurements (check_algebra, measure_*); claims/claims.json and claims.csv, a verdict on
+each claim (judge_claims).
 """
 
 

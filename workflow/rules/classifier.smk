@@ -1,8 +1,8 @@
 """The classifier that judges the samples. With shipped weights, weights.smk stands in for this file.
 
 In: data/images.npz.
-Out: models/classifier.safetensors, the weights; classifier.json, its accuracy on the test images; classifier_confusion.csv,
-which digit it takes for which (train_classifier).
+Out: models/classifier.safetensors, the weights; classifier.json, its accuracy on the test images;
+classifier_confusion.csv, which digit it takes for which (train_classifier).
 """
 
 if config["classifier"]["weights"] == "train":

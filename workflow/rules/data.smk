@@ -1,8 +1,8 @@
 """The images.
 
 In: the four MNIST archives, from a mirror or the internet, or the digits that come with scikit-learn.
-Out: resources/mnist/, which all presets share (download_mnist; `fetch` asks for all that needs a network); data/images.npz,
-images and labels for training and for testing (prepare_images).
+Out: resources/mnist/, which all presets share (download_mnist; `fetch` asks for all that needs a network);
+data/images.npz, images and labels for training and for testing (prepare_images).
 """
 
 

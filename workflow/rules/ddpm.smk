@@ -1,4 +1,4 @@
-"""The network that predicts the noise, trained by Algorithm 1. With shipped weights, weights.smk stands in for this file.
+"""The network that predicts the noise, trained by Algorithm 1. With shipped weights, weights.smk stands in.
 
 In: data/images.npz; the weights that the training goes on from, where ddpm.start names some (fetch_start).
 Out: models/ddpm.safetensors, the weights; ddpm.json, what the training was; ddpm_history.csv, its loss (train_ddpm).

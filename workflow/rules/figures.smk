@@ -2,12 +2,12 @@
 
 In: data/images.npz, the network's weights, figures/fig4.npz of samples.smk, figures/fig7.npz of pde.smk.
 Out: figures/fig<n>.npz, what figures 1, 2, 3, 5 and 6 show, and classroom/*.npz, the same at more steps
-(choose_training_images, noise_image, denoise_*); figures/*.pdf and *.png (figure_1, ..., figure_7, learning_curve), each as
+(choose_training_images, noise_image, denoise_*); figures/*.pdf and *.png (figure_1, ..., figure_7, learning_curve), as
 workflow/figures.yaml says.
 """
 
-# The steps at which the sliders of the classroom's page stop, at most 101 of them: on the page, a step of nine images of
-# noise takes 12 kB.
+# The steps at which the sliders of the classroom's page stop: at most 101, since nine images of noise take 12 kB
+# of it.
 SLIDER_TIMES = [*range(0, config["ddpm"]["T"], -(-config["ddpm"]["T"] // 100)), config["ddpm"]["T"]]
 
 

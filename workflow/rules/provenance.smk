@@ -1,8 +1,8 @@
 """Where the run's results come from.
 
 In: every file of the run, the workflow's own files, the data's archives.
-Out: data/sources.json, the data with their SHA-256 (fingerprint_data); ro-crate-metadata.json, which describes the run, its
-origin and its results, and provenance/, a copy of the workflow (describe_run).
+Out: data/sources.json, the data with their SHA-256 (fingerprint_data); ro-crate-metadata.json, which describes the run,
+its origin and its results, and provenance/, a copy of the workflow (describe_run).
 """
 
 import re

@@ -1,8 +1,8 @@
 """The generated images, by Algorithm 2, and what the classifier makes of them.
 
 In: the weights of the network and of the classifier, in models/.
-Out: samples/shards/<k>-of-<n>.npz, the images, in one file for each of execution.shards jobs (generate_samples);
-samples/categories.csv, summary.json and figures/fig4.npz, the images sorted by the digit that they are taken for
+Out: samples/shards/<k>-of-<n>.npz, the images, a file for each of execution.shards jobs (generate_samples);
+samples/categories.csv and summary.json, the digit that each is taken for, and figures/fig4.npz, which shows them sorted
 (categorise_samples).
 """
 

@@ -1,6 +1,6 @@
 """Trained weights that travel with the repository, in weights/.
 
-In: weights/, where `weights: shipped` takes them in place of a training; models/ of a run whose weights are to be shipped.
+In: weights/, where `weights: shipped` takes them in place of a training; or models/ of a run that is to be shipped.
 Out: models/ddpm.* and models/classifier.*, as the trainings make them (unpack_ddpm, unpack_classifier); and, as targets
 outside `all`, weights/ from a run (ship_weights) and its model card (write_card).
 """
