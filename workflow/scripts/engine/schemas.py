@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -40,13 +40,12 @@ def schema_errors(
         return name(address) if address else root
 
     def sentences(error: ValidationError) -> list[str]:
-        address, value = list(error.absolute_path), error.instance
+        address, value, rule = list(error.absolute_path), error.instance, cast("dict[str, Any]", error.schema)
         if error.validator == "additionalProperties":
-            known = error.schema.get("properties", {})
-            return [
-                f"{name([*address, key])} is not a known key{_hint(key, known)}" for key in value if key not in known
-            ]
-        wanted = error.schema.get("description")
+            known = rule.get("properties", {})
+            unknown = [key for key in cast("dict[str, Any]", value) if key not in known]
+            return [f"{name([*address, key])} is not a known key{_hint(key, known)}" for key in unknown]
+        wanted = rule.get("description")
         if not wanted and address and isinstance(address[-1], int):  # an entry of a list, described with the list
             wanted = described(schema, address[:-1])
         if not (address and wanted) or isinstance(value, dict):
