@@ -286,10 +286,12 @@ SETTINGS = [
     ("pde: {t_end: 5.0}", {"solve_pde", "figure_7", "make_classroom"} | OF_PDE),
     ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7", "make_classroom"} | OF_PDE),
     ("figures: {training_images: 20}", {"choose_training_images", "figure_1"}),
-    ("compute: {threads: 1}", set()),
-    ("ddpm: {save_minutes: 3}", set()),
-    ("samples: {batch_size: 7}", set()),
-    ("data: {mirrors: [/elsewhere]}", set()),
+    ("execution: {gpus: 2}", set()),
+    ("execution: {save_minutes: 3}", set()),
+    ("execution: {batch_size: 7}", set()),
+    ("execution: {mirrors: [/elsewhere]}", set()),
+    ("execution: {threads: 1}", set()),
+    ("execution: {shards: 2}", {"generate_samples", "categorise_samples", "figure_4"} | OF_SAMPLES),
     ("agent: Ada", {"describe_run"}),
 ]
 
@@ -369,7 +371,7 @@ def test_the_report_is_one_file_with_all_figures_and_their_numbers(finished):
 
 def test_mnist_through_the_mirror_setting(tiny, mnist):
     """The same workflow on MNIST: download from a folder, 32 pixels, figures 1 and 2."""
-    (tiny / "mnist.yaml").write_text(f"data: {{source: mnist, image_size: 32, mirrors: ['{mnist}']}}")
+    (tiny / "mnist.yaml").write_text(f"data: {{source: mnist, image_size: 32}}\nexecution: {{mirrors: ['{mnist}']}}")
     wanted = [f"results/tiny/figures/fig{n}.png" for n in (1, 2)]
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "--", *wanted)
     assert done.returncode == 0, done.output
@@ -383,7 +385,7 @@ def test_after_fetch_nothing_needs_a_network(tiny, mnist):
     if subprocess.run([*cut, "true"], capture_output=True).returncode:
         pytest.skip("the network cannot be cut here: unshare -n is not allowed")
     (tiny / "mnist.yaml").write_text("data: {source: mnist}")
-    (tiny / "mirror.yaml").write_text(f"data: {{mirrors: ['{mnist}']}}")
+    (tiny / "mirror.yaml").write_text(f"execution: {{mirrors: ['{mnist}']}}")
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "mirror.yaml", "--", "fetch")
     assert done.returncode == 0, done.output
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", prefix=cut)
@@ -399,7 +401,7 @@ def fails_with(done, sentence: str) -> None:
 
 def test_no_mirror_answers(tiny):
     """As on a machine without a network: a folder that is not there, and torchvision's mirrors out of reach."""
-    (tiny / "mnist.yaml").write_text("data: {source: mnist, mirrors: [/nowhere]}")
+    (tiny / "mnist.yaml").write_text("data: {source: mnist}\nexecution: {mirrors: [/nowhere]}")
     proxy = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "--", "results/tiny/data/images.npz", **proxy)
     fails_with(done, r"error: no mirror gave the four MNIST archives whole \(/nowhere: .*name a folder")

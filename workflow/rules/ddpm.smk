@@ -1,28 +1,8 @@
-NETWORK = select("ddpm", "channels")
-SCHEDULE = select("ddpm", "T", "beta_1", "beta_T")
-TRAINING = select(
-    "ddpm",
-    "start",
-    "batch_size",
-    "epochs",
-    "images_per_epoch",
-    "learning_rate",
-    "adam_decays",
-    "warmup_steps",
-    "cosine_decay",
-    "averaging",
-    "stratified_t",
-    "loss_weight_power",
-)
-COMPUTE = select("compute", "device", "precision")
-IMAGES = select("data", "source", "image_size")
-LEARNED = {"data": IMAGES, "ddpm": SCHEDULE | NETWORK | TRAINING}
-START = {
-    "weights": "<results>/models/start.safetensors",
-    "record": "<results>/models/start.json",
-    "history": "<results>/models/start_history.csv",
-}
+"""The network that predicts the noise, trained by Algorithm 1. With shipped weights, weights.smk stands in.
 
+In: data/images.npz; the weights that the training goes on from, where ddpm.start names some (fetch_start).
+Out: models/ddpm.safetensors, the weights; ddpm.json, what the training was; ddpm_history.csv, its loss (train_ddpm).
+"""
 
 if config["ddpm"]["weights"] == "train":
 
@@ -62,9 +42,9 @@ if config["ddpm"]["weights"] == "train":
             "<benchmarks>/train_ddpm.tsv"
         conda:
             "../../envs/learn.yaml"
-        threads: config["compute"]["threads"]
+        threads: config["execution"]["threads"]
         resources:
-            gpu=config["ddpm"]["gpus"],
+            gpu=config["execution"]["gpus"],
         params:
             network=NETWORK,
             schedule=SCHEDULE,

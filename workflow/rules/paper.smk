@@ -1,9 +1,15 @@
+"""The run's numbers in one place, and the companion document.
+
+In: what the run measured, its claims, its benchmarks, its figures; paper/, the document's text.
+Out: numbers.json for the document and the gallery, numbers.rst and claims/claims.html for the report (gather_numbers);
+companion.pdf (typeset_companion).
+"""
+
 # Whose benchmarks the companion's section on cost adds up. `download_mnist` is not among them: all presets share its
 # files, so only the first run has its benchmark.
 COSTS = [
     "prepare_images",
-    LEARNING["ddpm"],
-    LEARNING["classifier"],
+    *(f"{'unpack' if model in SHIPPED else 'train'}_{model}" for model in SETTINGS),
     "categorise_samples",
     "noise_image",
     "denoise_gaussians",
@@ -57,8 +63,8 @@ rule gather_numbers:
         note=demo_note(),
         weights=config["ddpm"]["weights"],
         settings={
-            **LEARNED,
-            "classifier": CLASSIFYING,
+            **SETTINGS["ddpm"],
+            **SETTINGS["classifier"],
             "samples": select("samples", "count", "confidence"),
             "figures": select("figures", "training_images", "forward_times", "backward_times", "image"),
             "pde": select("pde", "length", "cells", "dt", "t_end", "amplitudes", "profile_times"),
@@ -77,7 +83,7 @@ rule typeset_companion:
         parts=["paper/style.typ", "paper/format.typ", "paper/references.bib"],
         original="config.yaml",
         numbers="<results>/numbers.json",
-        figures=[figure for figure in figures() if figure.endswith(".pdf")],
+        figures=figures("pdf"),
     output:
         pdf=report(
             "<results>/companion.pdf",

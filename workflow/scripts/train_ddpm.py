@@ -15,9 +15,10 @@ from engine.job import asked_to_stop, job
 from engine.progress import History
 from publishing.training import Earlier, history_table, summary
 
-params, inputs, output, ddpm = snakemake.params, snakemake.input, snakemake.output, snakemake.config["ddpm"]
+params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 # What changes no result but by rounding is no param: changing it is no reason to train again.
-processes, save_seconds = ddpm["gpus"], 60 * ddpm["save_minutes"]
+execution = snakemake.config["execution"]
+processes, save_seconds = execution["gpus"], 60 * execution["save_minutes"]
 parallel.launch(processes)
 
 with job(snakemake):

@@ -34,7 +34,7 @@ def run(tmp_path, monkeypatch):
         os.utime(file, (END.timestamp(),) * 2)
     return provenance.Run(
         folder=folder,
-        settings=read("config.yaml") | {"data": {"source": "mnist", "image_size": 32, "mirrors": ["/home/zoe"]}},
+        settings=(config := read("config.yaml")) | {"execution": {**config["execution"], "mirrors": ["/home/zoe"]}},
         schema=read("workflow/schemas/config.schema.yaml"),
         citation=read("CITATION.cff"),
         results=[figure],
@@ -107,7 +107,7 @@ def test_the_run_is_told_as_it_was(run, written):
 
 def test_settings_are_kept_whole_but_for_private_places(run, written):
     kept = yaml.safe_load((written / "provenance/run.yaml").read_text(encoding="utf-8"))
-    assert kept == run.settings | {"data": {**run.settings["data"], "mirrors": []}}
+    assert kept == run.settings | {"execution": {**run.settings["execution"], "mirrors": []}}
     text = (written / "ro-crate-metadata.json").read_text(encoding="utf-8")
     assert "/home/zoe" not in text and str(run.folder.parent) not in text
 

@@ -145,7 +145,7 @@ def describe(run: Run) -> ROCrate:
     paper = _paper(crate, run.citation["preferred-citation"])
     workflow = _workflow(crate, run, author, licence)
 
-    settings = dict(run.settings, data={**run.settings["data"], "mirrors": []})  # a place, which may be private
+    settings = run.settings | {"execution": {**run.settings["execution"], "mirrors": []}}  # which may be private
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     config = crate.add_file(
         StringIO(text),
