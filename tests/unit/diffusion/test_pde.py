@@ -15,6 +15,8 @@ from diffusion.pde import (
     exact_solution,
     growth_rate,
     l2_error,
+    leading_modes,
+    mode_shares,
     multiplier,
     solve,
     steady_state,
@@ -157,3 +159,31 @@ def test_impossible_starts_are_refused():
         solve(start(grid), grid, 0.0, 1)
     with pytest.raises(ValueError, match="even"):
         solve(start(grid), grid, 0.1, 1, order=3)
+
+
+def test_shares_of_the_gradient_norm():
+    """Of 3 phi_1 + phi_2 on (0, pi): 9 and 4 of 13, and none for the constant; all in phi_3 for a steady state."""
+    eigenvalues = np.array([0.0, 1.0, 4.0, 9.0])
+    shares = mode_shares(np.array([[7.0, 3.0, 1.0, 0.0], [0.0, 0.0, 0.0, -2.0]]), eigenvalues)
+    assert np.allclose(shares, [[0, 9 / 13, 4 / 13, 0], [0, 0, 0, 1]], rtol=1e-14)
+    grid = Grid(L, 64)  # the norm by differences and that by amplitudes are the same on the grid
+    u = start(grid)
+    found = mode_shares(grid.amplitudes(u)[None], grid.eigenvalues)[0] * grid.gradient_norm(u)
+    assert np.allclose(found[1:7], grid.eigenvalues[1:7] * AMPLITUDES**2, rtol=1e-12)
+
+
+def test_leading_modes_change_where_two_exponentials_cross():
+    """On (0, pi) phi_1 and phi_2 hold a_1^2 e^{-2t} and 4 a_2^2 e^{-8t} of the norm: cross at ln(2 a_2 / a_1) / 3."""
+    t = np.linspace(0, 2, 2001)
+    amplitudes = np.stack(
+        [np.full_like(t, 9.0), 0.1 * np.exp(-t), np.exp(-4 * t)], axis=1
+    )  # that of phi_0 counts for none
+    first, second = leading_modes(t, amplitudes, np.array([0.0, 1.0, 4.0]))
+    assert (first["k"], first["from"], second["k"], second["to"]) == (2, 0.0, 1, 2.0)
+    assert first["to"] == second["from"] == pytest.approx(np.log(20) / 3, abs=1e-3)
+
+
+def test_one_mode_leads_all_the_time():
+    assert leading_modes(np.array([0.0, 1.0]), np.array([[0.0, 1.0]] * 2), np.array([0.0, 1.0])) == [
+        {"k": 1, "from": 0.0, "to": 1.0}
+    ]

@@ -174,6 +174,28 @@ def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, or
     return Solution(np.array(times), np.array(states), np.array(rates), C, norm_drift, mean_drift)
 
 
+def mode_shares(amplitudes: Array, eigenvalues: Array) -> Array:
+    """Each mode's share of the gradient norm (21), which is the sum over k of lambda_k a_k^2: (m, K + 1).
+
+    `amplitudes`, (m, K + 1), are those of phi_0..phi_K at m times, `eigenvalues`, (K + 1,), their lambda_k. The shares
+    of a time sum to 1, and that of the constant phi_0 is 0.
+    """
+    parts = eigenvalues * amplitudes**2
+    return parts / parts.sum(axis=-1, keepdims=True)
+
+
+def leading_modes(t: Array, amplitudes: Array, eigenvalues: Array) -> list[dict]:
+    """The succession of modes that hold the largest share of (21): [{"k", "from", "to"}, ...] over the times t, (m,).
+
+    `amplitudes` and `eigenvalues` are as in `mode_shares`. A mode leads from the first time at which its share is the
+    largest to the first at which another's is, or to the last time.
+    """
+    leader = mode_shares(amplitudes, eigenvalues).argmax(axis=1)
+    starts = np.flatnonzero(np.diff(leader, prepend=0))
+    ends = np.append(starts[1:], len(t) - 1)
+    return [{"k": int(leader[a]), "from": float(t[a]), "to": float(t[b])} for a, b in zip(starts, ends, strict=True)]
+
+
 def exact_solution(amplitudes: Array, x: Array, t: float, L: float) -> Array:
     """u(x, t) exactly, for u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k.
 
