@@ -1,5 +1,5 @@
 CLASSIFYING = select("classifier", "epochs", "batch_size", "learning_rate")
-JUDGING = {"data": LEARNED["data"], "classifier": CLASSIFYING}
+JUDGING = {"data": IMAGES, "classifier": CLASSIFYING}
 
 
 if config["classifier"]["weights"] == "train":

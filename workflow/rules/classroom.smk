@@ -1,7 +1,8 @@
 rule make_classroom:
     input:
         library=library("make_classroom.py"),
-        template="workflow/report/classroom.html",
+        template="workflow/scripts/publishing/templates/classroom.html",
+        parts=expand("workflow/scripts/publishing/templates/classroom.{kind}", kind=["css", "js"]),
         forward="<results>/classroom/forward.npz",
         backward="<results>/classroom/backward.npz",
         pde="<results>/figures/fig7.npz",
@@ -9,7 +10,7 @@ rule make_classroom:
         page=report(
             "<results>/classroom.html",
             caption="../report/classroom.rst",
-            category="Class room",
+            category="Classroom",
             labels={"figure": "page", "shows": "three sliders"},
         ),
     log:
@@ -24,6 +25,6 @@ rule make_classroom:
         schedule=SCHEDULE,
         length=config["pde"]["length"],
     message:
-        "Make the page with three sliders for the class room"
+        "Make the page with three sliders for the classroom"
     script:
         "../scripts/make_classroom.py"

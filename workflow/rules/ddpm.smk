@@ -2,7 +2,6 @@ NETWORK = select("ddpm", "channels")
 SCHEDULE = select("ddpm", "T", "beta_1", "beta_T")
 TRAINING = select(
     "ddpm",
-    "start",
     "batch_size",
     "epochs",
     "images_per_epoch",
@@ -16,7 +15,9 @@ TRAINING = select(
 )
 COMPUTE = select("compute", "device", "precision")
 IMAGES = select("data", "source", "image_size")
-LEARNED = {"data": IMAGES, "ddpm": SCHEDULE | NETWORK | TRAINING}
+# What the use of a trained network depends on, and what else made it.
+USED = {"data": IMAGES, "ddpm": SCHEDULE | NETWORK}
+LEARNED = USED | {"ddpm": USED["ddpm"] | select("ddpm", "start", "start_sha256") | TRAINING}
 START = {
     "weights": "<results>/models/start.safetensors",
     "record": "<results>/models/start.json",
@@ -28,24 +29,26 @@ if config["ddpm"]["weights"] == "train":
 
     if config["ddpm"]["start"]:
 
-        rule fetch_start:
+        # What the start holds is known by its SHA-256. It is no input, since `ship_weights` may write into the same folder.
+        rule take_start:
             input:
-                library=library("fetch_start.py"),
+                library=library("take_start.py"),
             output:
                 **START,
             log:
-                "<logs>/fetch_start.log",
+                "<logs>/take_start.log",
             benchmark:
-                "<benchmarks>/fetch_start.tsv"
+                "<benchmarks>/take_start.tsv"
             conda:
                 "../../envs/learn.yaml"
             params:
-                commit=config["ddpm"]["start"],
-                settings={"data": IMAGES, "ddpm": SCHEDULE | NETWORK},
+                start=config["ddpm"]["start"],
+                sha256=config["ddpm"]["start_sha256"],
+                settings=USED,
             message:
-                "Take the weights of commit {params.commit}, which the training goes on from"
+                "Take the weights of {params.start}, which the training goes on from"
             script:
-                "../scripts/fetch_start.py"
+                "../scripts/take_start.py"
 
     rule train_ddpm:
         input:

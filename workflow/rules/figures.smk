@@ -1,4 +1,4 @@
-# The steps that the sliders of the class room's page stop at, at most 101 of them: on the page, a step of nine images of
+# The steps that the sliders of the classroom's page stop at, at most 101 of them: on the page, a step of nine images of
 # noise takes 12 kB.
 SLIDER_TIMES = [*range(0, config["ddpm"]["T"], -(-config["ddpm"]["T"] // 100)), config["ddpm"]["T"]]
 
@@ -44,7 +44,7 @@ rule noise_image:
         slider_times=SLIDER_TIMES,
         seed=config["seed"],
     message:
-        "The forward process (2) from a training image, for figure 2 and the class room"
+        "The forward process (2) from a training image, for figure 2 and the classroom"
     script:
         "../scripts/noise_image.py"
 
@@ -74,7 +74,7 @@ rule denoise_gaussians:
         compute=COMPUTE,
         seed=config["seed"],
     message:
-        "Algorithm 2 from nine Gaussians, for figure 3 and the class room"
+        "Algorithm 2 from nine Gaussians, for figure 3 and the classroom"
     script:
         "../scripts/denoise_gaussians.py"
 

@@ -5,6 +5,8 @@ SHOWN = [*(f"fig{n}" for n in range(1, 8)), "learning_curve"]
 rule gallery:
     input:
         library=library("make_gallery.py"),
+        template="workflow/scripts/publishing/templates/gallery.md",
+        captions="workflow/figures.yaml",
         figures=expand("<results>/figures/{name}.png", name=SHOWN),
         backward="<results>/classroom/backward.npz",
         numbers="<results>/numbers.json",

@@ -19,6 +19,8 @@ COSTS = [
 rule gather_numbers:
     input:
         library=library("gather_numbers.py"),
+        captions_template="workflow/scripts/publishing/templates/numbers.rst",
+        claims_template="workflow/scripts/publishing/templates/claims.html",
         training="<results>/models/ddpm.json",
         history="<results>/models/ddpm_history.csv",
         classifier="<results>/models/classifier.json",
@@ -30,6 +32,7 @@ rule gather_numbers:
         convergence="<results>/pde/convergence.csv",
         growth_rates="<results>/pde/growth_rates.csv",
         network="<results>/claims/network.json",
+        records=[RECORDS[model] for model in SHIPPED],
         claims="<results>/claims/claims.json",
         benchmarks=[
             *expand("<benchmarks>/{rule}.tsv", rule=COSTS[:3]),
@@ -51,14 +54,14 @@ rule gather_numbers:
     benchmark:
         "<benchmarks>/gather_numbers.tsv"
     conda:
-        "../../envs/numerics.yaml"
+        "../../envs/learn.yaml"
     params:
         preset=config["preset"],
         note=demo_note(),
         weights=config["ddpm"]["weights"],
         settings={
-            **LEARNED,
-            "classifier": CLASSIFYING,
+            **(USED if "ddpm" in SHIPPED else LEARNED),
+            "classifier": {} if "classifier" in SHIPPED else CLASSIFYING,
             "samples": select("samples", "count", "confidence"),
             "figures": select("figures", "training_images", "forward_times", "backward_times", "image"),
             "pde": select("pde", "length", "cells", "dt", "t_end", "amplitudes", "profile_times"),

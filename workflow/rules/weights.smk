@@ -8,6 +8,8 @@ RECORDS = {"ddpm": "weights/ddpm.json", "classifier": "weights/classifier.json"}
 TABLES = {"ddpm": "weights/ddpm_history.csv", "classifier": "weights/classifier_confusion.csv"}
 SUMS = "weights/SHA256SUMS"
 SETTINGS = {"ddpm": LEARNED, "classifier": JUDGING}
+# Of these, what the use of the weights depends on: all else is told from their record.
+NEEDED = {"ddpm": USED, "classifier": {"data": IMAGES}}
 SHIPPED = [model for model in WEIGHTS if config[model]["weights"] == "shipped"]
 LEARNING = {model: f"{'unpack' if model in SHIPPED else 'train'}_{model}" for model in WEIGHTS}
 
@@ -38,7 +40,8 @@ for model in SHIPPED:
         conda:
             "../../envs/learn.yaml"
         params:
-            settings=SETTINGS[model],
+            model=model,
+            settings=NEEDED[model],
         message:
             f"Check and unpack the weights of weights/ for the {model}"
         script:
@@ -69,7 +72,7 @@ if not SHIPPED:
         conda:
             "../../envs/learn.yaml"
         params:
-            settings=list(SETTINGS.values()),
+            settings=SETTINGS,
             seed=config["seed"],
         message:
             "Put the weights of the run '{config[preset]}' into weights/"
@@ -82,6 +85,7 @@ if len(SHIPPED) == len(WEIGHTS):
     rule write_card:
         input:
             library=library("write_card.py"),
+            template="workflow/scripts/publishing/templates/card.md",
             record=RECORDS["ddpm"],
             numbers="<results>/numbers.json",
         output:
