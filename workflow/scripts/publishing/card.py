@@ -13,15 +13,17 @@ SOURCES = {"mnist": "MNIST", "digits": "scikit-learn's digits"}
 
 def card(template: Path | str, run: dict, record: dict) -> str:
     """The card in Markdown, from the numbers.json of a run with the shipped weights and the network's record."""
-    columns = [facts(training) for training in trainings(record)]
-    samples = run["samples"]
+    columns, samples = [facts(training) for training in trainings(record)], run["samples"]
+    table = [["", *(f"training {n}" for n in range(1, len(columns) + 1))], ["---"] * (len(columns) + 1)]
+    names = dict.fromkeys(name for column in columns[::-1] for name in column)
+    table += [[name, *(column.get(name, "none") for column in columns)] for name in names]
     return render(
         template,
         run=run,
         record=record,
         source=SOURCES[record["settings"]["data"]["source"]],
-        names=list(dict.fromkeys(name for column in columns[::-1] for name in column)),
-        columns=columns,
+        trainings=len(columns),
+        table=table,
         recognised=share(samples["recognised"], samples["samples"]),
         quality=[claim for claim in run["claims"]["claims"] if claim["id"] in QUALITY],
     )
