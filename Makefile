@@ -51,7 +51,7 @@ verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESE
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
 	$(WORKFLOW) --report results/$(RUN)/report.html
 
-weights: .venv/workflow  ## do the last training of the weights in weights/ again, in hours on two cores, and put its weights there
+weights: .venv/workflow  ## train the network of weights/ further, for hours on two cores, and put its new weights there
 	$(SNAKEMAKE) --configfile presets/weights.yaml $(if $(MIRROR),--config $(MIRROR)) $(ARGS) -- ship_weights
 
 gallery: override PRESET = shipped
