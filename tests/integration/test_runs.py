@@ -176,8 +176,12 @@ def test_training_goes_on_from_a_folder_of_weights_without_a_history_of_git(othe
         *(found[key] for key in ("steps", "image_visits", "seconds"))
     ]
 
-    (other / "wide.yaml").write_text("ddpm: {channels: 64}")
-    done = other.snakemake(*PRESET, "start.yaml", "wide.yaml", "--", "results/tiny/models/ddpm.json")
+    shutil.rmtree(other / "results")  # the weights that it began with are no more in weights/
+    done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
+    assert done.returncode != 0 and f"but ddpm.start_sha256 is '{start['start_sha256']}'" in done.output, done.output
+    start["start_sha256"] = sha256((other / "weights/SHA256SUMS").read_bytes()).hexdigest()
+    (other / "start.yaml").write_text(yaml.safe_dump({"ddpm": start | {"channels": 64}}))
+    done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
     assert done.returncode != 0 and "ddpm.channels is 64, but 32 for them" in done.output, done.output
     (other / "start.yaml").write_text("ddpm: {start: elsewhere}")
     done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
