@@ -74,10 +74,11 @@ quality: .venv/workflow  ## what minutes of training buy: the demo beside the se
 test: .venv/tests  ## every test
 	.venv/bin/python -m pytest
 
-lint: .venv/tests  ## ruff, snakefmt and snakemake --lint
+lint: .venv/tests  ## ruff, snakefmt, the types (pyrefly) and snakemake --lint
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m snakefmt --check Snakefile workflow/rules
+	.venv/bin/python -m pyrefly check --summary=none
 	.venv/bin/python -m snakemake --lint
 
 format: .venv/tests  ## bring the code into its one form

@@ -22,7 +22,6 @@ from benchmarks.settings import settings
 from diffusion.classifier import ClassifierSettings, probabilities, train_classifier
 from diffusion.images import rescale
 from diffusion.pde import Grid, combination, solve
-from engine.device import describe
 from engine.progress import duration
 
 TRAINING_IMAGES = {"mnist": 60_000, "digits": 1_437}
@@ -71,12 +70,14 @@ def classifier(config: dict, ours: Ours, at_least: float) -> float:
     def training(steps: int) -> float:
         n = min(len(labels), steps * given["batch_size"])
         started = time.perf_counter()
-        train_classifier(ours.images[:n], labels[:n], plan, ours.device)
+        train_classifier(ours.images[:n], labels[:n], plan, ours.hardware.device)
         return n / given["batch_size"] / (time.perf_counter() - started)
 
-    model = train_classifier(ours.images[: given["batch_size"]], labels[: given["batch_size"]], plan, ours.device)
+    model = train_classifier(
+        ours.images[: given["batch_size"]], labels[: given["batch_size"]], plan, ours.hardware.device
+    )
     started = time.perf_counter()
-    probabilities(model, rescale(ours.images[:1000]), ours.device)
+    probabilities(model, rescale(ours.images[:1000]), ours.hardware.device)
     test = (time.perf_counter() - started) / 1000 * TEST_IMAGES[source]
     steps = given["epochs"] * (TRAINING_IMAGES[source] // given["batch_size"])
     return steps / steady(training, at_least) + test
@@ -109,7 +110,7 @@ def estimate(config: dict, threads: int, at_least: float = 5.0) -> tuple[str, di
     )
     starts = JOBS_WITH_TORCH * with_torch + JOBS_THAT_DRAW * draw + JOBS_OF_THE_PDE * plain
     parts["starts of all jobs, and small work"] = starts
-    return describe(ours.device, ours.precision), parts
+    return str(ours.hardware), parts
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from benchmarks.measuring import Apart, Watch, machine, refuse_if_busy, report
 from benchmarks.ours import Ours, clock
 from benchmarks.peers import DenoisingDiffusionPytorch, Diffusers
 from benchmarks.settings import settings
-from engine.device import choose_device, choose_precision, describe, use_threads
+from engine.device import Hardware, use_threads
 
 CONVOLUTION_CHANNELS = 256
 
@@ -27,7 +27,7 @@ class Ceiling:
 
     def __init__(self, device: str, threads: int) -> None:
         use_threads(threads)
-        self.device = choose_device(device)
+        self.hardware = Hardware.choose(device, "auto")
 
     @torch.no_grad()
     def convolution(self, precision: str, batch_size: int, repeats: int) -> float:
@@ -36,13 +36,13 @@ class Ceiling:
         flops = 2 * batch_size * size**2 * c * c * 9
         rates = []
         for layout in (torch.contiguous_format, torch.channels_last):
-            to = {"device": self.device, "dtype": getattr(torch, precision), "memory_format": layout}
+            to = {"device": self.hardware.device, "dtype": getattr(torch, precision), "memory_format": layout}
             x, weight = torch.randn(batch_size, c, size, size).to(**to), torch.randn(c, c, 3, 3).to(**to)
             for run in range(1 + repeats):
                 if run == 1:
-                    started = clock(self.device)
+                    started = clock(self.hardware)
                 F.conv2d(x, weight, padding=1)
-            rates.append(repeats * flops / (clock(self.device) - started))
+            rates.append(repeats * flops / (clock(self.hardware) - started))
         return max(rates)
 
 
@@ -103,9 +103,10 @@ def rows(measured: dict, about: dict) -> list[dict]:
 
 def main() -> None:
     given = arguments()
-    device = choose_device(given.device)
+    hardware = Hardware.choose(given.device, "auto")
+    device = hardware.device
     gpu = device.type == "cuda"
-    best = str(choose_precision("auto", device)).removeprefix("torch.")
+    best = str(hardware.precision).removeprefix("torch.")
     precisions = list(dict.fromkeys([best, "float32"]))
     torch.set_num_threads(given.threads)
 
@@ -130,7 +131,7 @@ def main() -> None:
         table[f"s for {count} samples"] = table["contestant"].map(seconds)
     record = {
         **machine(["torch", "diffusers", "denoising-diffusion-pytorch"]),
-        "device": describe(device, choose_precision("auto", device)),
+        "device": str(hardware),
         "threads": given.threads,
         "rounds": given.rounds,
         "others_share": others,

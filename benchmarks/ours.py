@@ -6,18 +6,21 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from diffusion.forward import VarianceSchedule
-from diffusion.sampling import denoise, generate, noise_predictor
-from diffusion.training import TrainingSettings, loss, train
+from diffusion.images import snapshots
+from diffusion.sampling import Sampler, backward_process, noise_predictor
+from diffusion.training import Training, TrainingSettings, loss, training_steps
 from diffusion.unet import UNet
-from engine.device import choose_device, choose_precision, use_threads, wait_for
+from engine.checkpoints import run
+from engine.device import Hardware, compiled, use_threads
+from engine.progress import History
 
 SEED = 0
 IMAGES = 60_000  # as many as MNIST has to train with
 
 
-def clock(device: torch.device) -> float:
-    """The time in seconds, once the device has done all that it was asked to do."""
-    wait_for(device)
+def clock(hardware: Hardware) -> float:
+    """The time in seconds, once the device has finished its work."""
+    hardware.wait()
     return time.perf_counter()
 
 
@@ -41,12 +44,11 @@ class Ours:
         averaging: float = 0.0,
     ) -> None:
         use_threads(threads)
-        self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
+        self.hardware = Hardware.choose(device, precision)
         self.channels, self.shape, self.averaging = channels, (1, image_size, image_size), averaging
         self.images = torch.randint(0, 256, (IMAGES, *self.shape), dtype=torch.uint8)
         self.trained = self.network()
-        self.predict = noise_predictor(self.network().for_sampling(self.precision).to(self.device), self.precision)
+        self.eps_theta = noise_predictor(self.network(), self.hardware)
 
     def network(self) -> UNet:
         torch.manual_seed(SEED)
@@ -56,10 +58,10 @@ class Ours:
         x_0, t = torch.zeros(1, *self.shape), torch.tensor([1])
         model, schedule = self.network(), VarianceSchedule.linear(500, 1e-4, 0.02)
         return {
-            "precision": str(self.precision).removeprefix("torch."),
+            "precision": str(self.hardware.precision).removeprefix("torch."),
             "parameters": sum(p.numel() for p in model.parameters()),
             "forward_flops": count_flops(lambda: model(x_0, t)),
-            "training_flops": count_flops(lambda: loss(model, x_0, t, x_0, schedule).backward()),
+            "training_flops": count_flops(lambda: loss(model, x_0, t, x_0, schedule).mean().backward()),
         }
 
     def train(self, batch_size: int, steps: int) -> float:
@@ -67,32 +69,28 @@ class Ours:
 
         The times are those of the history. On a GPU a row of it must hold many steps, since writing one waits for it.
         """
-        row = 1 if self.device.type == "cpu" else steps
-        settings = TrainingSettings(
-            SEED, row + steps, batch_size, 5e-4, (0.9, 0.9999), averaging=self.averaging, history_steps=row
-        )
-        schedule = VarianceSchedule.linear(500, 1e-4, 0.02)
-        first, *_, last = train(self.trained, self.images, schedule, settings, self.device, self.precision).history
+        row = 1 if self.hardware.device.type == "cpu" else steps
+        settings = TrainingSettings(SEED, row + steps, batch_size, 5e-4, (0.9, 0.9999), averaging=self.averaging)
+        schedule, device = VarianceSchedule.linear(500, 1e-4, 0.02), self.hardware.device
+        training = Training(self.trained.to(device), settings, compiled(self.trained, device))
+        history = History(settings.steps, batch_size, settings.rate, device, row)
+        run(training, training_steps(training, self.images, schedule, self.hardware), history, self.hardware)
+        first, *_, last = history.rows
         return (last["images"] - first["images"]) / (last["seconds"] - first["seconds"])
 
     def sample(self, batch_size: int, steps: int, warm: int = 1) -> float:
         """Image-steps a second of Algorithm 2, over `steps` steps after `warm` others."""
-        schedule = VarianceSchedule.linear(warm + steps, 1e-4, 0.02).to(self.device)
-        noise = torch.randn(warm + steps + 1, batch_size, *self.shape, device=self.device)
+        schedule = VarianceSchedule.linear(warm + steps, 1e-4, 0.02).to(self.hardware.device)
+        noise = torch.randn(warm + steps + 1, batch_size, *self.shape, device=self.hardware.device)
         stamps = {}
-
-        def each_step(t: int, _) -> None:
+        for t, _ in backward_process(self.eps_theta, noise[0], lambda t: noise[t], schedule):
             if t in (steps, 0):
-                stamps[t] = clock(self.device)
-
-        denoise(self.predict, noise[0], lambda t: noise[t], schedule, each_step)
+                stamps[t] = clock(self.hardware)
         return batch_size * steps / (stamps[0] - stamps[steps])
 
     def samples(self, count: int, batch_size: int) -> float:
-        """Seconds for so many whole samples of 500 steps, noise and all, as the rule makes them."""
-        started = clock(self.device)
-        schedule = VarianceSchedule.linear(500, 1e-4, 0.02)
-        generate(
-            self.network(), schedule, self.shape, SEED, "sample", range(count), batch_size, self.device, self.precision
-        )
-        return clock(self.device) - started
+        """Seconds for `count` whole samples of 500 steps, noise and all, as the rule makes them."""
+        started = clock(self.hardware)
+        sampler = Sampler.of(self.network(), VarianceSchedule.linear(500, 1e-4, 0.02), SEED, self.hardware)
+        snapshots(sampler.in_batches("sample", range(count), batch_size))
+        return clock(self.hardware) - started

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks import ROOT
@@ -19,21 +18,19 @@ from benchmarks.measuring import machine, report
 from benchmarks.settings import settings
 from diffusion.classifier import Classifier, probabilities
 from diffusion.forward import VarianceSchedule
-from diffusion.sampling import generate
+from diffusion.images import snapshots
+from diffusion.sampling import Sampler
 from diffusion.unet import UNet
-from engine.device import choose_device, use_threads
+from engine.device import Hardware, choose_device, use_threads
 
 
-def samples(config: dict, results: Path, count: int, device: torch.device, precision: torch.dtype) -> Tensor:
+def samples(config: dict, results: Path, count: int, hardware: Hardware) -> Tensor:
     """The run's samples 0..count - 1, (count, 1, h, w), as its rule makes them, in a precision."""
-    ddpm, size = config["ddpm"], config["data"]["image_size"]
-    model = UNet(ddpm["channels"], size)
-    model.load_state_dict(load_file(results / "models" / "ddpm.safetensors"))
+    ddpm = config["ddpm"]
+    model = UNet.load(results / "models" / "ddpm.safetensors", ddpm["channels"], config["data"]["image_size"])
     schedule = VarianceSchedule.linear(ddpm["T"], ddpm["beta_1"], ddpm["beta_T"])
-    batch_size = config["samples"]["batch_size"]
-    return generate(
-        model, schedule, (1, size, size), config["seed"], "sample", range(count), batch_size, device, precision
-    )[:, 0]
+    sampler = Sampler.of(model, schedule, config["seed"], hardware)
+    return snapshots(sampler.in_batches("sample", range(count), config["samples"]["batch_size"]))[:, 0]
 
 
 def verdict(exact: Tensor, rounded: Tensor, p_exact: Tensor, p_rounded: Tensor, threshold: float) -> dict:
@@ -66,10 +63,9 @@ def main() -> None:
     results = given.results or ROOT / "results" / config["preset"]
     if not (results / "models" / "ddpm.safetensors").is_file():
         raise SystemExit(f"{results} holds no trained network: run the preset first, or name the folder with --results")
-    judge = Classifier()
-    judge.load_state_dict(load_file(results / "models" / "classifier.safetensors"))
+    judge = Classifier.load(results / "models" / "classifier.safetensors")
 
-    images = [samples(config, results, given.samples, device, p) for p in (torch.float32, torch.bfloat16)]
+    images = [samples(config, results, given.samples, Hardware(device, p)) for p in (torch.float32, torch.bfloat16)]
     p = [probabilities(judge, x.clamp(-1, 1), device) for x in images]
     found = verdict(*images, *p, config["samples"]["confidence"])
     record = {**machine(["torch"]), "preset": config["preset"], **found}

@@ -25,22 +25,26 @@ TRAINING = """
 import json, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
-from engine.checkpoints import StateFolder
+from engine.checkpoints import StateFolder, run
+from engine.device import CPU
+from engine.progress import History
 from diffusion.forward import VarianceSchedule
-from diffusion.training import TrainingSettings, train
+from diffusion.training import Training, TrainingSettings, training_steps
 from diffusion.unet import UNet
 
 folder, steps = Path(sys.argv[1]), int(sys.argv[2])
 torch.set_num_threads(1)
 torch.manual_seed(0)
 images = torch.randint(0, 256, (50, 1, 8, 8), dtype=torch.uint8)
-settings = TrainingSettings(3, steps, 4, 1e-3, (0.9, 0.999), averaging=0.99, history_steps=7)
+settings = TrainingSettings(3, steps, 4, 1e-3, (0.9, 0.999), averaging=0.99)
 states = StateFolder(folder / "states", "0" * 16)
 schedule = VarianceSchedule.linear(10, 0.01, 0.3)
 print("started", flush=True)
-training = train(UNet(32, 8), images, schedule, settings, torch.device("cpu"), torch.float32, states, 0.05)
+training = Training(UNet(32, 8), settings)
+history = History(steps, 4, settings.rate, CPU.device, row_steps=7)
+run(training, training_steps(training, images, schedule), history, CPU, states, 0.05)
 save_file(training.weights(), folder / "weights.safetensors")
-(folder / "history.json").write_text(json.dumps([(row["step"], row["loss"]) for row in training.history]))
+(folder / "history.json").write_text(json.dumps([(row["step"], row["loss"]) for row in history.rows]))
 """
 
 

@@ -16,20 +16,27 @@ import json, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
 from engine import parallel
+from engine.checkpoints import run
+from engine.device import CPU
+from engine.progress import History
 from diffusion.forward import VarianceSchedule
-from diffusion.training import TrainingSettings, train
+from diffusion.training import Training, TrainingSettings, training_steps
 from diffusion.unet import UNet
 
 torch.set_num_threads(1)
-device = parallel.join(torch.device("cpu"))
+hardware = parallel.join(CPU)
 torch.manual_seed(0)
 images = torch.randint(0, 256, (50, 1, 8, 8), dtype=torch.uint8)
-settings = TrainingSettings(3, 50, 8, 1e-3, (0.9, 0.999), averaging=0.9, history_steps=1)
-training = train(UNet(32, 8), images, VarianceSchedule.linear(10, 0.01, 0.3), settings, device, torch.float32)
+settings = TrainingSettings(3, 50, 8, 1e-3, (0.9, 0.999), averaging=0.9)
+model = UNet(32, 8)
+training = Training(model, settings, parallel.shared(model))
+history = History(50, 8, settings.rate, hardware.device, row_steps=1)
+schedule = VarianceSchedule.linear(10, 0.01, 0.3)
+run(training, training_steps(training, images, schedule, hardware, parallel.share(8)), history, hardware)
 if parallel.rank() == 0:
     folder = Path(sys.argv[1])
     save_file(training.weights(), folder / "weights.safetensors")
-    (folder / "losses.json").write_text(json.dumps([row["loss"] for row in training.history]))
+    (folder / "losses.json").write_text(json.dumps([row["loss"] for row in history.rows]))
 print("workers:", parallel.workers())
 parallel.leave()
 """

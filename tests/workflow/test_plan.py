@@ -115,6 +115,7 @@ def test_formats_and_lint_are_clean():
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["snakefmt", "--check", "Snakefile", "workflow/rules"],
+        ["pyrefly", "check", "--summary=none"],
         ["snakemake", "--lint"],
     ):
         done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)

@@ -11,7 +11,7 @@ rule check_algebra:
     benchmark:
         "<benchmarks>/check_algebra.tsv"
     conda:
-        "../../envs/numerics.yaml"
+        "../../envs/learn.yaml"
     message:
         "Check the paper's algebra with sympy"
     script:
@@ -61,6 +61,10 @@ rule measure_sde:
         "../scripts/measure_sde.py"
 
 
+# The paper's experiment, whatever a preset makes of it in this run.
+PAPER = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
+
+
 rule measure_network:
     input:
         library=library("measure_network.py"),
@@ -77,6 +81,12 @@ rule measure_network:
     threads: config["compute"]["threads"]
     params:
         schedule=SCHEDULE,
+        paper=dict(
+            channels=PAPER["ddpm"]["channels"],
+            image_size=PAPER["data"]["image_size"],
+            epochs=PAPER["ddpm"]["epochs"],
+            images=PAPER["ddpm"]["images_per_epoch"],
+        ),
     message:
         "Count the paper's network, time it, and ask what its training reads and cost"
     script:
@@ -89,7 +99,6 @@ rule measure_samples:
         images="<results>/data/images.npz",
         classifier="<results>/models/classifier.safetensors",
         judge="<results>/models/classifier.json",
-        categories="<results>/samples/categories.csv",
         figure_3="<results>/figures/fig3.npz",
         figure_4="<results>/figures/fig4.npz",
         figure_5="<results>/figures/fig5.npz",

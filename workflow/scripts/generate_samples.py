@@ -1,14 +1,23 @@
 import numpy as np
 
+from diffusion.forward import VarianceSchedule
+from diffusion.images import snapshots
+from diffusion.sampling import Sampler
+from diffusion.unet import UNet
+from engine.device import prepare
 from engine.job import job
-from network import sampler
+from engine.progress import follow
 
 params = snakemake.params
+# The batch size changes no sample, so it is no param: changing it is no reason to generate them again.
+batch_size = snakemake.config["samples"]["batch_size"]
 
 with job(snakemake):
     shard, shards = map(int, snakemake.wildcards.scatteritem.split("-of-"))
     index = range(params.total * (shard - 1) // shards, params.total * shard // shards)
-    generate = sampler(snakemake, params.image_size)
-    # The batch size changes no sample, so it is no param: changing it is no reason to generate them again.
-    samples = generate("sample", index, batch_size=snakemake.config["samples"]["batch_size"])[:, 0]
-    np.savez(snakemake.output.samples, index=np.array(index), images=samples.numpy())
+    hardware = prepare(snakemake.threads, **params.compute)
+    model = UNet.load(snakemake.input.weights, params.network["channels"], params.image_size)
+    sampler = Sampler.of(model, VarianceSchedule.linear(**params.schedule), params.seed, hardware)
+    steps = -(-len(index) // batch_size) * (sampler.schedule.T + 1)
+    process = follow(sampler.in_batches("sample", index, batch_size), "sampling", steps, wait=hardware.wait)
+    np.savez(snakemake.output.samples, index=np.array(index), images=snapshots(process)[:, 0].numpy())

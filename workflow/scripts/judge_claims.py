@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from claims.ledger import judge_all, read_ledger
+from claims.ledger import judge_all, read_ledger, training_sentence
 from engine.files import read_json, write_json
 from engine.job import job
 
@@ -12,10 +12,7 @@ files, output = snakemake.input, snakemake.output
 with job(snakemake):
     records = {Path(file).stem: read_json(file) for file in files.measures}
     claims = read_ledger(files.ledger, files.form)
-    training = (
-        "The network has {parameters:,} parameters; it saw {image_visits:,} images in {minutes:.0f} min on {device}."
-    ).format_map(records["network"]["training"])
-    table = judge_all(claims, records, training=training, **snakemake.params.run)
+    table = judge_all(claims, records, training=training_sentence(records), **snakemake.params.run)
     logging.info("%s", ", ".join(f"{n} {verdict}" for verdict, n in table["counts"].items()))
     write_json(output.json, table)
     pd.DataFrame(table["claims"]).to_csv(output.csv, index=False)

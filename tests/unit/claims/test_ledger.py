@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from claims.ledger import as_text, failed_algebra, judge, judge_all, look_up, read_ledger, threshold
+from claims.ledger import as_text, failed_algebra, judge, judge_all, look_up, read_ledger, threshold, training_sentence
 from engine.errors import UserError
 
 LEDGER, SCHEMA = ROOT / "paper/claims.yaml", ROOT / "workflow/schemas/claims.schema.yaml"
@@ -148,6 +148,12 @@ def test_table_counts_and_prints_every_claim():
         and "2 claims: 1 confirmed" in text
     )
     assert max(map(len, text.splitlines()[4:])) <= 70
+
+
+def test_the_training_is_told_in_a_sentence():
+    training = {"parameters": 12_980_033, "image_visits": 30_000_000, "minutes": 34.6, "device": "a GPU"}
+    expected = "The network has 12,980,033 parameters; it saw 30,000,000 images in 35 min on a GPU."
+    assert training_sentence({"network": {"training": training}}) == expected
 
 
 @pytest.mark.parametrize("holds, code", [(True, 0), (False, 1)])

@@ -3,55 +3,32 @@
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
-from claims import samples as evidence
+from claims.samples import (
+    FigureImages,
+    Recogniser,
+    counts,
+    figure_3,
+    frechet,
+    judge,
+    measure,
+    neighbours,
+    nines,
+    one_gaussian,
+    recognised_of,
+    spread,
+    training_image,
+)
 from diffusion.classifier import Classifier
-from diffusion.forward import VarianceSchedule, forward_leap
-
-PAPER = VarianceSchedule.linear(500, 1e-4, 0.02)
+from diffusion.data import read_embedded_digits
 
 
 def normal(*shape, seed=0, dtype=torch.float32):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def test_the_informed_judge_is_as_good_as_theory_allows():
-    """Two images, +m and -m, under noise: the best judge is right with the chance Phi(|m| sqrt(left / (1 - left)))."""
-    schedule, truth = VarianceSchedule.linear(1, 0.9, 0.9), np.arange(4000) % 2
-    clean = torch.full((1, 1, 4, 4), 0.5) * torch.from_numpy(1 - 2 * truth).float().reshape(-1, 1, 1, 1)
-    at_T = forward_leap(clean, 1, normal(4000, 1, 4, 4), schedule)
-    found = evidence.informed_judge(clean[:2], truth[:2], at_T, truth, schedule)
-    expected = stats.norm.cdf(2 * (0.1 / 0.9) ** 0.5)
-    assert found["accuracy_low"] < expected < found["accuracy_high"]
-    assert found["chance"] == 0.5 and found["p_value"] < 1e-6
-    blind = evidence.informed_judge(clean[:2], truth[:2], normal(4000, 1, 4, 4), truth, schedule)
-    assert blind["p_value"] > 0.01
-
-
-def test_signal_in_closed_form():
-    schedule = VarianceSchedule.linear(1, 0.75, 0.75)  # a quarter of the variance is left
-    found = evidence.signal(torch.full((3, 1, 5, 5), -0.5), schedule)
-    assert found["amplitude"] == pytest.approx(0.5)
-    assert found["variance_share"] == pytest.approx(0.25 * 0.25 / (0.25 * 0.25 + 0.75))
-    assert found["mean_shift"] == pytest.approx(0.5 * 0.5 * 5)
-
-
-def test_steps_and_leap_agree_and_a_wrong_leap_is_seen(monkeypatch):
-    assert evidence.composed_steps(PAPER)["difference"] < 1e-11
-    monkeypatch.setattr(evidence, "forward_leap", lambda x, t, eps, s: forward_leap(x, max(t - 1, 1), eps, s))
-    assert evidence.composed_steps(PAPER)["difference"] > 1e-3
-
-
-def test_law_of_the_leap_in_both_outcomes():
-    x_0 = torch.full((1, 1, 100, 100), 0.7, dtype=torch.float64)
-    eps = normal(1, 1, 100, 100, dtype=torch.float64)
-    assert evidence.law_of_leap(forward_leap(x_0, 500, eps, PAPER), x_0, PAPER)["p_value"] > 0.001
-    assert evidence.law_of_leap(forward_leap(x_0, 400, eps, PAPER), x_0, PAPER)["p_value"] < 0.001
-
-
 def test_recognised():
-    found = evidence.recognised(np.arange(100) < 90)
+    found = recognised_of(np.arange(100) < 90)
     assert (found["recognised"], found["samples"], found["share"]) == (90, 100, 0.9)
     assert found["chance"] == pytest.approx(9 * 0.9**8 * 0.1 + 0.9**9)
     assert found["chance_low"] < found["chance"] < found["chance_high"]
@@ -65,18 +42,18 @@ def test_recogniser_takes_real_images_and_neither_noise_nor_what_the_classifier_
     with torch.no_grad():
         model(images)  # sets the batch normalisation
     real, noise = images[1000:], normal(200, 1, 16, 16, seed=1)
-    recognise = evidence.Recogniser.fit(model, 0.0, images[:500], images[500:1000])
+    recognise = Recogniser.fit(model, 0.0, images[:500], images[500:1000])
     assert recognise(real)[0].mean() > 0.95
     found, sure = recognise(noise)
     assert sure.all() and not found.any()
-    assert not evidence.Recogniser.fit(model, 1.0, images[:500], images[500:1000])(real)[0].any()
+    assert not Recogniser.fit(model, 1.0, images[:500], images[500:1000])(real)[0].any()
 
 
 def test_counts_in_both_outcomes():
     random, train = np.random.default_rng(0), np.arange(5000) % 10
-    equal = evidence.category_counts(np.arange(500) % 10, train, random)
+    equal = counts(np.arange(500) % 10, train, random)
     assert equal["p_uniform"] == equal["p_training"] == 1 and equal["variation"] == 0
-    uneven = evidence.category_counts(np.arange(500) % 10 * (np.arange(500) % 2), train, random)
+    uneven = counts(np.arange(500) % 10 * (np.arange(500) % 2), train, random)
     assert uneven["counts"][0] == 250 and uneven["p_training"] < 1e-10
     assert uneven["variation"] > uneven["variation_chance"] > uneven["variation_expected"]
     assert uneven["most_over"] == 0 and uneven["counts"][uneven["most_under"]] == 0
@@ -85,9 +62,9 @@ def test_counts_in_both_outcomes():
 def test_runs_from_one_start_in_both_outcomes():
     random, labels = np.random.default_rng(0), np.arange(100) % 10
     samples = normal(100, 1, 4, 4) * 0.1 + torch.from_numpy(labels).reshape(-1, 1, 1, 1)
-    same = evidence.runs_from_one_start(samples[:1].expand(9, -1, -1, -1), np.zeros(9, int), samples, labels, random)
+    same = one_gaussian(samples[:1].expand(9, -1, -1, -1), np.zeros(9, int), samples, labels, random)
     assert (same["categories"], same["distance"], same["to_same_category"]) == (1, 0, 0)
-    apart = evidence.runs_from_one_start(samples[1:10], labels[1:10], samples, labels, random)
+    apart = one_gaussian(samples[1:10], labels[1:10], samples, labels, random)
     assert apart["categories"] == 9 and apart["to_same_category"] > 1
     assert apart["independent_low"] < apart["distance"] < apart["independent_high"] * 1.2
     expected = 10 * (1 - np.prod([(90 - i) / (100 - i) for i in range(9)]))  # categories in nine of these samples
@@ -96,9 +73,9 @@ def test_runs_from_one_start_in_both_outcomes():
 
 def test_likeness_in_both_outcomes():
     original, others, samples = (normal(n, 1, 4, 4, seed=n) for n in (1, 200, 50))
-    far = evidence.likeness(10 * others[:9], np.arange(9), original, 4, others, samples)
+    far = training_image(10 * others[:9], np.arange(9), original, 4, others, samples)
     assert far["nearest"] > far["neighbour"] and far["same_label"] == 1 and far["p_rank"] > 0.5
-    near = evidence.likeness(original + 0.01 * others[:9], np.full(9, 4), original, 4, others, samples)
+    near = training_image(original + 0.01 * others[:9], np.full(9, 4), original, 4, others, samples)
     assert near["nearest"] < 0.1 * near["neighbour"] and near["same_label"] == 9 and near["p_rank"] < 1e-3
 
 
@@ -113,17 +90,92 @@ def test_plausible_sets_are_near_and_others_far():
     with torch.no_grad():
         model(train)  # sets the batch normalisation
     noise = normal(500, 1, 16, 16)
-    fair = evidence.plausibility(model, samples, noise, train, labels[:2000], test, random)
+    fair = frechet(model, samples, noise, train, labels[:2000], test, random)
     assert fair["to_missing_digit"] < 1 and fair["floor"] < fair["missing_digit"] < fair["noise"]
-    unfair = evidence.plausibility(model, samples[labels[2500:] < 7], noise, train, labels[:2000], test, random)
+    unfair = frechet(model, samples[labels[2500:] < 7], noise, train, labels[:2000], test, random)
     assert unfair["to_missing_digit"] > 1
-    assert (
-        evidence.plausibility(model, samples[:1], noise, train, labels[:2000], test, random)["to_missing_digit"] is None
-    )
+    assert frechet(model, samples[:1], noise, train, labels[:2000], test, random)["to_missing_digit"] is None
 
 
 def test_copies_are_found_and_new_images_are_not_taken_for_copies():
     train, test, samples = normal(500, 1, 4, 4), normal(400, 1, 4, 4, seed=1), normal(300, 1, 4, 4, seed=2)
-    new = evidence.novelty(samples, test, train)
+    new = neighbours(samples, test, train)
     assert new["near_copies_high"] < 0.05 and new["median"] == pytest.approx(new["test_median"], rel=0.05)
-    assert evidence.novelty(train[:100], test, train)["near_copies"] == 1
+    assert neighbours(train[:100], test, train)["near_copies"] == 1
+
+
+class BrightImages:
+    """Stands in for a recogniser: takes bright images for digits, and is sure of all that are not black."""
+
+    confidence = 0.9
+
+    def __call__(self, x):
+        brightness = x.mean(dim=(1, 2, 3)).numpy()
+        return brightness > 0.5, brightness > -1
+
+
+def bright(shares):
+    """10 images, 4x4; the first of them bright, the next grey, the last black."""
+    return (
+        torch.tensor([1.0] * shares[0] + [0.0] * shares[1] + [-1.0] * shares[2])
+        .reshape(-1, 1, 1, 1)
+        .expand(-1, 1, 4, 4)
+    )
+
+
+def test_images_of_figure_3_and_all_samples_are_counted_alike():
+    found = figure_3(BrightImages(), bright((8, 1, 0)))
+    assert (found["recognised"], found["samples"]) == (8, 9) and found == recognised_of(np.arange(9) < 8)
+    found = nines(BrightImages(), bright((6, 3, 1)), noise=bright((0, 2, 8)), real=bright((9, 1, 0)))
+    assert (found["share"], found["sure_share"], found["real_share"]) == (0.6, 0.9, 0.9)
+    assert (found["noise_share"], found["sure_of_noise"], found["confidence"]) == (0.0, 0.2, 0.9)
+    assert found["chance"] == pytest.approx(9 * 0.6**8 * 0.4 + 0.6**9)
+
+
+def test_the_judges_accuracy_is_that_of_its_training():
+    found = judge({"test_accuracy": 0.95, "test_images": 360})
+    assert (
+        found["accuracy"] == 0.95 and found["accuracy_low"] < 0.95 < found["accuracy_high"] and found["images"] == 360
+    )
+
+
+def test_images_are_spread_over_all():
+    images = torch.arange(10)
+    assert spread(images, 10).tolist() == list(range(10)) and spread(images, 20).tolist() == list(range(10))
+    assert spread(images, 4).tolist() == [0, 3, 6, 9] and spread(images, 3).tolist() == [0, 4, 8]
+
+
+@pytest.fixture
+def figure_images(tmp_path):
+    """A run's files of figures 3 to 6, made of real digits; in figure 3 the images at t = 0 come last and are white."""
+    digits = read_embedded_digits(8, seed=0)
+    real = digits.train_images[:60, 0].float().numpy() / 127.5 - 1
+    three = np.stack([real[:9], np.full((9, 8, 8), 3.0, dtype=np.float32)])
+    np.savez(tmp_path / "3.npz", t=np.array([20, 0]), images=three)
+    np.savez(tmp_path / "4.npz", images=real[:50], label=digits.train_labels[:50], confidence=np.ones(50))
+    np.savez(tmp_path / "5.npz", images=real[:9])
+    np.savez(tmp_path / "6.npz", images=real[1:10], x_0=real[7])
+    return digits, FigureImages.load(*(tmp_path / f"{n}.npz" for n in (3, 4, 5, 6)))
+
+
+def test_images_of_figures_are_clamped_and_those_of_figure_3_are_the_last(figure_images):
+    digits, figures = figure_images
+    assert figures.nine.shape == (9, 1, 8, 8) and (figures.nine == 1).all()
+    assert figures.original.shape == (1, 1, 8, 8) and torch.equal(figures.original[0], figures.samples[7])
+    assert torch.equal(figures.from_training_image[:8], figures.from_one_gaussian[1:])
+    assert (figures.labels == digits.train_labels[:50].numpy()).all()
+
+
+def test_measure_gives_every_record_of_samples_that_are_copies(figure_images):
+    digits, figures = figure_images
+    torch.manual_seed(0)
+    model = Classifier(width=4).eval()
+    summary = {"test_accuracy": 0.5, "test_images": 360}
+    records = measure(digits, model, summary, figures, image=7, confidence=0.0, seed=1)
+    names = {"figure_3", "nines", "judge", "counts", "one_gaussian", "training_image", "frechet", "neighbours"}
+    assert set(records) == names
+    assert records["neighbours"]["nearest"] == 0 and records["neighbours"]["near_copies"] == 1
+    assert records["training_image"]["nearest"] == 0 < records["training_image"]["neighbour"]
+    assert records["training_image"]["label"] == digits.train_labels[7] and records["counts"]["samples"] == 50
+    assert records["figure_3"]["samples"] == 9 and records["nines"]["confidence"] == 0.0
+    assert records == measure(digits, model, summary, figures, image=7, confidence=0.0, seed=1)

@@ -17,6 +17,12 @@ def test_share_is_wilsons_interval():
     assert high == pytest.approx((centre + half) / (1 + z**2 / n), rel=1e-9)
 
 
+def test_accuracy_is_a_share():
+    record = metrics.accuracy(450, 500)
+    ends = (record["accuracy"], record["accuracy_low"], record["accuracy_high"])
+    assert ends == metrics.share(450, 500) and record["images"] == 500
+
+
 def test_chance_of_eight_of_nine():
     assert metrics.chance_of_at_least(8, 9, 0.9) == pytest.approx(9 * 0.9**8 * 0.1 + 0.9**9, rel=1e-12)
     assert metrics.chance_of_at_least(8, 9, 1.0) == 1 and metrics.chance_of_at_least(8, 9, 0.0) == 0

@@ -7,7 +7,7 @@ from scipy import stats
 
 from diffusion.backward import denoising_mean, denoising_step, posterior_mean, posterior_variance
 from diffusion.forward import VarianceSchedule, forward_leap
-from diffusion.sampling import denoise, draw_noise
+from diffusion.sampling import backward_process, draw_noise
 
 PAPER = VarianceSchedule.linear(500, 1e-4, 0.02)
 
@@ -21,7 +21,7 @@ def test_bayes_rule_10_gives_the_gaussian_of_15_and_16(t):
     alpha, alpha_bar, before = (v.item() for v in (PAPER.alpha[t], PAPER.alpha_bar[t], PAPER.alpha_bar[t - 1]))
     x_0, x_t = 0.6, -0.3
     centre = posterior_mean(column(x_t), column(x_0), t, PAPER).item()
-    spread = posterior_variance(PAPER)[t].sqrt().item()
+    spread = posterior_variance(t, PAPER).sqrt().item()
     for x in (centre, centre + spread, centre - 3 * spread, centre + 5 * spread):
         by_bayes = (
             stats.norm.logpdf(x_t, alpha**0.5 * x, (1 - alpha) ** 0.5)  # (3)
@@ -32,7 +32,7 @@ def test_bayes_rule_10_gives_the_gaussian_of_15_and_16(t):
 
 
 def test_no_noise_is_added_in_the_last_step():
-    assert posterior_variance(PAPER)[1] == 0
+    assert posterior_variance(1, PAPER) == 0
     x, z = column(0.5, -2.0), column(100.0, -100.0)
     assert torch.equal(denoising_step(x, 0 * x, z, 1, PAPER), denoising_mean(x, 0 * x, 1, PAPER))
 
@@ -54,7 +54,7 @@ def test_same_trajectory_as_an_independent_implementation():
     def model(x, t):
         return torch.sin(3 * x) + t.to(x.dtype).reshape(-1, 1, 1, 1) / 500
 
-    ours = denoise(model, noise[:, 0], lambda t: noise[:, t], PAPER)
+    ours = dict(backward_process(model, noise[:, 0], lambda t: noise[:, t], PAPER))[0]
     x = noise[:, 0]
     for t in range(500, 0, -1):
         eps_theta = model(x, torch.tensor([t]))
@@ -94,7 +94,9 @@ def test_sampler_with_the_optimal_denoiser_of_gaussian_data(schedule):
     source = torch.Generator().manual_seed(1)
     shape = (40, 1, 100, 10)
     x_T = torch.randn(shape, generator=source, dtype=torch.float64)
-    x_0 = denoise(best, x_T, lambda t: torch.randn(shape, generator=source, dtype=torch.float64), schedule)
+    chain = backward_process(best, x_T, lambda t: torch.randn(shape, generator=source, dtype=torch.float64), schedule)
+    *_, (last, x_0) = chain
+    assert last == 0
     assert stats.kstest(x_0.flatten().numpy(), stats.norm(mean, variance**0.5).cdf).pvalue > 1e-4
     if schedule is PAPER:  # many small steps lead back to the data's own law, to the paper's schedule's error
         assert mean == pytest.approx(m, abs=0.02) and variance**0.5 == pytest.approx(0.3, abs=0.01)

@@ -2,10 +2,23 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from diffusion.classifier import ClassifierSettings, deform, probabilities, train_classifier
+from diffusion.classifier import (
+    Classifier,
+    ClassifierSettings,
+    categorise,
+    deform,
+    features,
+    join_shards,
+    probabilities,
+    read_labels,
+    summarise,
+    train_classifier,
+)
 from diffusion.data import read_embedded_digits
 from diffusion.images import rescale
 from engine.device import choose_device, choose_precision
@@ -48,3 +61,56 @@ def test_precision_is_what_was_asked_for():
     assert choose_precision("float32", CPU) == torch.float32
     assert choose_precision("bfloat16", CPU) == torch.bfloat16
     assert choose_precision("auto", CPU) in (torch.float32, torch.bfloat16)
+
+
+class Brightness(nn.Module):
+    """Stands in for a classifier: the logit of digit d is 100 times how near the mean of the image is to d / 10."""
+
+    def forward(self, x):
+        return -1000 * (x.mean(dim=(1, 2, 3))[:, None] - torch.arange(10) / 10).square()
+
+
+def grey(values):
+    return torch.tensor(values).reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2).contiguous()
+
+
+def test_labels_are_the_likeliest_and_confidence_their_probability():
+    x = grey([0.3, 0.85, 0.0])
+    labels, confidence = read_labels(Brightness(), x)
+    assert labels[0] == 3 and labels[1] in (8, 9) and labels[2] == 0
+    next_to = np.exp(-10)  # a tenth away: 1000 / 100
+    assert confidence[0] == pytest.approx(1 / (1 + 2 * next_to), rel=1e-4) and confidence[1] == pytest.approx(
+        0.5, rel=1e-3
+    )
+    assert confidence == pytest.approx(probabilities(Brightness(), x, CPU).amax(dim=1).numpy())
+
+
+def test_samples_are_sorted_into_categories_within_the_grey_values_range():
+    """An image brighter than white counts as white: of the mean 1, next to digit 9."""
+    table = categorise(Brightness(), np.array([4, 5, 6]), grey([0.3, 0.85, 40.0]).numpy())
+    assert table["index"].tolist() == [4, 5, 6] and table["label"].tolist()[::2] == [3, 9]
+    assert np.allclose(table[[f"p{digit}" for digit in range(10)]].sum(axis=1), 1)
+    assert [table[f"p{row.label}"][i] for i, row in enumerate(table.itertuples())] == table["confidence"].tolist()
+    summary = summarise(table, 0.9)
+    assert (summary["samples"], summary["recognised"], summary["confidence_threshold"]) == (3, 2, 0.9)
+    assert summary["recognised_share"] == pytest.approx(2 / 3) and sum(summary["counts"].values()) == 3
+    assert summary["counts"]["3"] == 1 and summary["mean_confidence"] == pytest.approx(table["confidence"].mean())
+
+
+def test_shards_are_joined_in_the_order_of_the_samples(tmp_path):
+    for number, index in enumerate([[4, 1], [0, 3, 2]]):
+        images = np.array(index, dtype=np.float32).reshape(-1, 1, 1, 1) * np.ones((1, 1, 2, 2), dtype=np.float32)
+        np.savez(tmp_path / f"{number}.npz", index=np.array(index), images=images)
+    index, images = join_shards(sorted(tmp_path.iterdir()))
+    assert index.tolist() == [0, 1, 2, 3, 4] and images[:, 0, 1, 1].tolist() == [0, 1, 2, 3, 4]
+    assert images.dtype == np.float32 and images.shape == (5, 1, 2, 2)
+
+
+def test_features_are_what_the_last_layer_sees():
+    torch.manual_seed(0)
+    model, x = Classifier(width=4).eval(), torch.rand(7, 1, 16, 16)
+    seen = features(model, x, batch_size=3)
+    assert seen.shape == (7, 64) and seen.dtype == np.float64
+    with torch.no_grad():
+        expected = probabilities(model, x, CPU)
+        assert torch.allclose(model.logits(torch.from_numpy(seen).float()).double().softmax(dim=1), expected, atol=1e-6)

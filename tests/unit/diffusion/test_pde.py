@@ -13,6 +13,7 @@ from diffusion.pde import (
     eigenvalue,
     exact_semidiscrete,
     exact_solution,
+    figure_7,
     growth_rate,
     l2_error,
     leading_modes,
@@ -149,6 +150,23 @@ def test_naive_explicit_scheme_blows_up_where_the_solver_does_not():
     solution = solve(u, grid, dt, steps, steps)
     exact = exact_semidiscrete(u, grid, dt * steps)
     assert l2_error(solution.u[-1], exact, grid) < 1e-4
+
+
+def test_figure_7_runs_from_its_amplitudes_to_its_end():
+    """Saved a thousand times, with the amplitudes of the exact solution at the end and the drifts of all steps."""
+    arrays, run = figure_7(L, cells=200, dt=1e-4, t_end=0.3, amplitudes=[0.5, 0.0, 0.8])
+    grid = Grid(L, 200)
+    assert len(arrays["t"]) == 1001 and arrays["t"][-1] == pytest.approx(0.3) and run["steps"] == 3000
+    assert arrays["u"].shape == (1001, 200) and arrays["mu"].shape == (1001,) and np.array_equal(arrays["x"], grid.x)
+    assert arrays["amplitudes"].shape == (1001, 4) and np.allclose(
+        arrays["amplitudes"][0], [0, 0.5, 0, 0.8], atol=1e-12
+    )
+    assert np.array_equal(arrays["eigenvalues"], grid.eigenvalues[:4])
+    exact = exact_solution(np.array([0.5, 0.0, 0.8]), grid.x, 0.3, L)
+    assert l2_error(arrays["u"][-1], exact, grid) < 1e-3
+    assert np.allclose(arrays["amplitudes"][-1], grid.amplitudes(exact)[:4], atol=1e-3)
+    assert run["C"] == arrays["C"] == pytest.approx(grid.gradient_norm(exact), rel=1e-3)
+    assert run["norm_drift"] < 1e-12 and run["mean_drift"] < 1e-12
 
 
 def test_impossible_starts_are_refused():

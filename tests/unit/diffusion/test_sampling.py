@@ -1,22 +1,27 @@
 """Section 5, Algorithm 2: what a sample depends on, and what not. (Its distribution: test_backward.py.)"""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from networks import small_network
 
 from diffusion.forward import VarianceSchedule
-from diffusion.sampling import draw_noise, generate
+from diffusion.images import snapshots
+from diffusion.sampling import Sampler, draw_noise
 from diffusion.unet import UNet
+from engine.device import CPU
 
 SCHEDULE = VarianceSchedule.linear(8, 0.01, 0.3)
 SHAPE = (1, 8, 8)
 
 
-def samples(indices, batch_size, **more):
-    model = small_network()
-    return generate(
-        model, SCHEDULE, SHAPE, 1, "sample", indices, batch_size, torch.device("cpu"), torch.float32, **more
-    )
+def samples(indices, batch_size):
+    return snapshots(Sampler.of(small_network(), SCHEDULE, 1).in_batches("sample", indices, batch_size))[:, 0]
+
+
+def processes(indices, times, x_T=None):
+    return snapshots(Sampler.of(small_network(), SCHEDULE, 1).process("sample", indices, x_T), times)
 
 
 def test_samples_do_not_depend_on_the_split_over_batches_and_shards():
@@ -35,16 +40,18 @@ def test_noise_is_addressed_by_seed_stream_and_index():
         assert not torch.equal(noise[1:], other)
 
 
-def test_records_the_steps_asked_for():
-    x = samples(range(2), 2, record=(8, 3, 0))
+def test_the_process_runs_from_its_own_noise_down_to_the_sample():
+    x = processes(range(2), times=(8, 3, 0))
     assert x.shape == (2, 3, *SHAPE)
     assert torch.equal(x[:, 0], draw_noise(1, "sample", range(2), 8, SHAPE)[:, 0])
-    assert torch.allclose(x[:, 2], samples(range(2), 2)[:, 0], atol=1e-6)
+    assert torch.allclose(x[:, 2], samples(range(2), 2), atol=1e-6)
+    times = [t for t, _ in Sampler.of(small_network(), SCHEDULE, 1).process("sample", range(2))]
+    assert times == list(range(8, -1, -1))
 
 
 def test_runs_from_one_gaussian_start_there_and_differ():
     x_T = torch.randn(1, *SHAPE)
-    x = samples(range(3), 3, x_T=x_T, record=(8, 0))
+    x = processes(range(3), (8, 0), x_T)
     assert torch.equal(x[:, 0], x_T.expand(3, *SHAPE))
     assert (x[0, 1] - x[1, 1]).abs().max() > 0.1
 
@@ -57,7 +64,7 @@ def test_bfloat16_moves_a_sample_little(channels, size, steps):
     def result(precision):
         torch.manual_seed(0)
         model = UNet(channels, size)
-        return generate(model, schedule, (1, size, size), 1, "sample", range(2), 2, torch.device("cpu"), precision)
+        return snapshots(Sampler.of(model, schedule, 1, replace(CPU, precision=precision)).process("sample", range(2)))
 
     exact, rounded = result(torch.float32), result(torch.bfloat16)
     assert 0 < (rounded - exact).norm() / exact.norm() < 0.02

@@ -8,12 +8,12 @@ from torch import nn
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
-from diffusion.training import Interrupted, TrainingSettings, draw, loss, loss_weights, minibatch, train
+from diffusion.training import Training, TrainingSettings, draw, loss, loss_weights, minibatch, training_steps
 from diffusion.unet import UNet
-from engine.checkpoints import StateFolder
+from engine.checkpoints import Interrupted, StateFolder, run
+from engine.device import CPU
 from engine.errors import UserError
-
-CPU = torch.device("cpu")
+from engine.progress import History
 
 
 def test_each_pass_shows_every_image_once_in_a_new_order():
@@ -67,7 +67,7 @@ def test_loss_of_the_best_denoiser_of_gaussian_data():
         def best(x, _, bar=bar):
             return (1 - bar) ** 0.5 * (x - bar**0.5 * m) / (bar * s2 + 1 - bar)
 
-        left = loss(best, x_0, torch.full((n,), t), eps, schedule).item()
+        left = loss(best, x_0, torch.full((n,), t), eps, schedule).mean().item()
         expected = bar * s2 / (bar * s2 + 1 - bar)
         assert left == pytest.approx(expected, rel=4 * (2 / n) ** 0.5)  # four standard errors of a mean of squares
 
@@ -100,7 +100,8 @@ def test_algorithm_1_finds_the_best_denoiser_of_gaussian_data():
     images = (128 + 30 * torch.randn(512, 1, 4, 4, generator=source)).clamp(0, 255).round().to(torch.uint8)
     model = Affine(T)
     settings = TrainingSettings(0, 1500, 64, 0.02, (0.9, 0.999), cosine_decay=True)
-    train(model, images, schedule, settings, CPU, torch.float32)
+    for _ in training_steps(Training(model, settings), images, schedule):
+        pass
     x = rescale(images)
     m, s2 = x.mean().item(), x.var().item()
     for t in range(1, T + 1):
@@ -119,13 +120,20 @@ def test_learning_rate_warms_up_and_decays():
 
 
 IMAGES = torch.randint(0, 256, (20, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-SETTINGS = TrainingSettings(3, 7, 4, 1e-3, (0.9, 0.999), averaging=0.9, history_steps=3)
+SETTINGS = TrainingSettings(3, 7, 4, 1e-3, (0.9, 0.999), averaging=0.9)
 SCHEDULE = VarianceSchedule.linear(10, 0.01, 0.3)
 
 
-def run(states=None, stop=lambda: False):
+def train(model, states=None, stop=lambda: False):
+    training = Training(model, SETTINGS)
+    history = History(SETTINGS.steps, SETTINGS.batch_size, SETTINGS.rate, CPU.device, row_steps=3)
+    run(training, training_steps(training, IMAGES, SCHEDULE), history, CPU, states, 1e9, stop)
+    return training, history.rows
+
+
+def trained(states=None, stop=lambda: False):
     torch.manual_seed(0)
-    return train(UNet(32, 8), IMAGES, SCHEDULE, SETTINGS, CPU, torch.float32, states, 1e9, stop)
+    return train(UNet(32, 8), states, stop)
 
 
 def without_clock(history):
@@ -133,26 +141,32 @@ def without_clock(history):
 
 
 def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path):
-    whole = run()
+    whole, rows = trained()
     states = StateFolder(tmp_path, "0" * 16)
     for _ in range(4):  # stopped in every second step, also in the middle of a row of the history
         calls = iter([False, True])
         try:
-            parts = run(states, lambda calls=calls: next(calls))
+            parts, rows_of_parts = trained(states, lambda calls=calls: next(calls))
         except Interrupted:
             continue
         break
     assert parts.step == 7
     for name, value in whole.weights().items():
         assert torch.equal(parts.weights()[name], value), name
-    assert without_clock(parts.history) == without_clock(whole.history)
-    assert [row["step"] for row in whole.history] == [3, 6, 7]
+    assert without_clock(rows_of_parts) == without_clock(rows)
+    assert [row["step"] for row in rows] == [3, 6, 7]
 
 
 def test_averaged_weights_are_between_first_and_last():
-    whole = run()
+    whole, _ = trained()
     last = dict(whole.model.named_parameters())
     assert any(not torch.equal(value, last[name]) for name, value in whole.weights().items())
+
+
+def test_a_training_as_long_as_its_epochs():
+    settings = TrainingSettings.of_epochs(0.5, 100, 8, seed=1, learning_rate=0.1, adam_decays=(0.9, 0.999))
+    assert (settings.steps, settings.batch_size, settings.seed) == (6, 8, 1)
+    assert TrainingSettings.of_epochs(0.01, 10, 8, seed=1, learning_rate=0.1, adam_decays=(0.9, 0.999)).steps == 1
 
 
 def test_loss_that_explodes_is_said_in_a_sentence():
@@ -165,4 +179,4 @@ def test_loss_that_explodes_is_said_in_a_sentence():
             return self.w * x
 
     with pytest.raises(UserError, match=r"lower ddpm\.learning_rate"):
-        train(Broken(), IMAGES, SCHEDULE, SETTINGS, CPU, torch.float32)
+        train(Broken())

@@ -12,7 +12,7 @@ from diffusion.classifier import Classifier, probabilities
 from diffusion.data import read_mnist
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
-from diffusion.training import draw, errors
+from diffusion.training import draw, loss
 from diffusion.unet import UNet
 from engine.files import sha256
 from publishing.weights import LARGEST_FILE, SUMS, unpack
@@ -77,7 +77,7 @@ def test_the_network_is_the_papers_and_predicts_the_noise_as_well_as_at_the_end_
     t, eps = draw(0, 0, len(x_0), schedule.T, tuple(x_0.shape[1:]), stratified=True)
     with torch.inference_mode():
         parts = zip(x_0.split(64), t.split(64), eps.split(64), strict=True)
-        found = torch.cat([errors(network, *part, schedule) for part in parts]).mean()
+        found = torch.cat([loss(network, *part, schedule) for part in parts]).mean()
     history = pd.read_csv(WEIGHTS / "ddpm_history.csv")
     assert found == pytest.approx(history["loss"].tail(len(history) // 10).mean(), rel=0.06)
 

@@ -114,6 +114,14 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
     return row | {"value": value, "verdict": CONFIRMED if holds else NOT_CONFIRMED, "detail": detail}
 
 
+def training_sentence(records: Records) -> str:
+    """What the run's training was, in one sentence."""
+    sentence = (
+        "The network has {parameters:,} parameters; it saw {image_visits:,} images in {minutes:.0f} min on {device}."
+    )
+    return sentence.format_map(records["network"]["training"])
+
+
 def judge_all(claims: list[Claim], records: Records, preset: str, data: str, demo_note: str, training: str) -> dict:
     """The whole table with its counts, as claims.json holds it; `training` says what the run's training was."""
     rows = [judge(claim, records, data) for claim in claims]
@@ -134,7 +142,7 @@ def failed_algebra(table: dict) -> list[str]:
 
 
 def as_text(table: dict, width: int) -> str:
-    """The table for a terminal of so many columns: a line a claim with its verdict, then the value and the argument."""
+    """The table for a terminal of `width` columns: for each claim its verdict, the value and the argument."""
     marks = {CONFIRMED: "yes", NOT_CONFIRMED: "NO", NOT_TESTABLE: "-"}
     lines = []
     for row in table["claims"]:

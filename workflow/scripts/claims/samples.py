@@ -1,107 +1,27 @@
-"""What a run's images say of the paper's claims: one function a record, each a dictionary of plain numbers.
+"""Sections 2 and 6: what a run's images say of the samples, as recognisable, varied, plausible and novel.
 
-Images are (n, 1, h, w) in [-1, 1]. A judge gives each image a label and a confidence, both (n,). A number that a set is
-too small to give is None.
+One function for each record of claims/samples.json. Images are (n, 1, h, w) in [-1, 1]; labels and truth values (n,). A
+number that a set is too small to give is None.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import stats
 from scipy.spatial.distance import cdist, pdist, squareform
 from torch import Tensor
-from torch.nn import functional as F
 
 from claims import statistics as metrics
-from diffusion.classifier import CLASSES, Classifier, probabilities
-from diffusion.forward import VarianceSchedule, forward_leap, forward_step
+from diffusion.classifier import CLASSES, Classifier, features, read_labels
+from diffusion.images import Digits, rescale
+from engine.randomness import generator
 
 NINE, AT_LEAST = 9, 8
 """The images of figure 3, and how many of them are handwritten digits."""
-
-
-def read_labels(model: Classifier, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Label and confidence of each image, by the independent classifier of figure 4."""
-    p = probabilities(model, x, torch.device("cpu"))
-    return p.argmax(dim=1).numpy(), p.amax(dim=1).numpy()
-
-
-def accuracy(right: int, total: int) -> dict:
-    """The share of labels that are right, with Wilson's 95% interval."""
-    value, low, high = metrics.share(right, total)
-    return {"accuracy": value, "accuracy_low": low, "accuracy_high": high, "images": total}
-
-
-# Section 3: images carried to t = T
-
-
-def visible(model: Classifier, clean: Tensor, early: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
-    """What the classifier reads of images at T, beside what it reads of the clean ones and, early, of noisy ones in
-    which the eye still sees the digit.
-    """
-    right = [int((read_labels(model, x.clamp(-1, 1))[0] == truth).sum()) for x in (clean, early, at_T)]
-    shares = {"clean_accuracy": right[0] / len(truth), "early_accuracy": right[1] / len(truth)}
-    return accuracy(right[2], len(truth)) | shares
-
-
-def informed_judge(
-    train: Tensor, train_truth: np.ndarray, at_T: Tensor, truth: np.ndarray, schedule: VarianceSchedule
-) -> dict:
-    """What the best judge reads of images at T: Bayes's rule with the density (9), each of the clean training images
-    being as likely as another to be x_0. The p value is that of a one-sided binomial test against always answering the
-    most frequent digit.
-    """
-    left = schedule.alpha_bar[-1].item()
-    means = left**0.5 * train.flatten(1)
-    kinds = F.one_hot(torch.from_numpy(train_truth).long(), CLASSES).float()
-    found = []
-    for x in at_T.flatten(1).split(500):
-        log_density = (x @ means.T - means.square().sum(dim=1) / 2) / (1 - left)  # but for a term that all share
-        found.append((log_density.softmax(dim=1) @ kinds).argmax(dim=1))
-    right = int((torch.cat(found).numpy() == truth).sum())
-    chance = float(np.bincount(truth).max() / len(truth))
-    return accuracy(right, len(truth)) | {
-        "chance": chance,
-        "p_value": float(stats.binomtest(right, len(truth), chance, alternative="greater").pvalue),
-        "training_images": len(train),
-    }
-
-
-def signal(clean: Tensor, schedule: VarianceSchedule) -> dict:
-    """What the schedule leaves at T, by (8): the image's amplitude, and its share of the mean square of x_T."""
-    left = schedule.alpha_bar[-1].item()
-    mean_square = clean.square().mean().item()
-    return {
-        "amplitude": left**0.5,
-        "variance_share": left * mean_square / (left * mean_square + 1 - left),
-        # The sum over one image's pixels has this mean, in units of its deviation for a standard Gaussian.
-        "mean_shift": left**0.5 * abs(clean.mean().item()) * clean[0].numel() ** 0.5,
-    }
-
-
-def composed_steps(schedule: VarianceSchedule) -> dict:
-    """The largest relative difference between the steps (2), composed, and the leap (8), at any t. Fed with 1 and 0,
-    each gives its own coefficients.
-    """
-    one, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
-    mean, variance, difference = 1.0, 0.0, 0.0
-    for t in range(1, schedule.T + 1):
-        of_x, of_eps = forward_step(one, t, zero, schedule).item(), forward_step(zero, t, one, schedule).item()
-        mean, variance = of_x * mean, of_x**2 * variance + of_eps**2
-        leap_mean, leap_deviation = (forward_leap(a, t, b, schedule).item() for a, b in ((one, zero), (zero, one)))
-        difference = max(difference, abs(leap_mean / mean - 1), abs(leap_deviation**2 / variance - 1))
-    return {"difference": difference, "steps": schedule.T}
-
-
-def law_of_leap(x_T: Tensor, x_0: Tensor, schedule: VarianceSchedule) -> dict:
-    """Kolmogorov-Smirnov test of the pixels of x_T, made from x_0 by all steps (2), against (9)."""
-    left = schedule.alpha_bar[-1].item()
-    pixels = ((x_T - left**0.5 * x_0) / (1 - left) ** 0.5).flatten().numpy()
-    return {"p_value": float(stats.kstest(pixels, stats.norm.cdf).pvalue), "pixels": pixels.size, "steps": schedule.T}
-
-
-# Section 2: the samples
+TEST_IMAGES, WITH_NEIGHBOURS = 5000, 1000
+"""At most this many images are compared: in all, and with their nearest neighbours."""
 
 
 @dataclass(frozen=True)
@@ -120,49 +40,75 @@ class Recogniser:
 
     @classmethod
     def fit(cls, model: Classifier, confidence: float, train: Tensor, test: Tensor) -> "Recogniser":
-        of_train, of_test = (torch.from_numpy(metrics.classifier_features(model, x)) for x in (train, test))
+        of_train, of_test = (torch.from_numpy(features(model, x)) for x in (train, test))
         return cls(model, confidence, of_train, float(np.quantile(metrics.nearest(of_test, of_train), 0.99)))
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Which images are recognised, and of which the classifier is sure: both (n,) of truth values."""
-        features = torch.from_numpy(metrics.classifier_features(self.model, x))
-        sure = self.model.logits(features.float()).softmax(dim=1).amax(dim=1).numpy() > self.confidence
-        return sure & (metrics.nearest(features, self.reference) <= self.radius), sure
+        seen = torch.from_numpy(features(self.model, x))
+        sure = self.model.logits(seen.float()).softmax(dim=1).amax(dim=1).numpy() > self.confidence
+        return sure & (metrics.nearest(seen, self.reference) <= self.radius), sure
 
 
-def recognised(found: np.ndarray) -> dict:
+def recognised_of(recognised: np.ndarray) -> dict:
     """How many images are recognised, with Wilson's 95% interval, and how often nine such hold at least eight."""
-    share = metrics.share(found.sum(), len(found))
+    share = metrics.share(recognised.sum(), len(recognised))
     chance = [metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share]
     names = [f"{name}{end}" for name in ("share", "chance") for end in ("", "_low", "_high")]
     numbers = dict(zip(names, [*share, *chance], strict=True))
-    return {"samples": len(found), "recognised": int(found.sum()), **numbers}
+    return {"samples": len(recognised), "recognised": int(recognised.sum()), **numbers}
 
 
-def category_counts(labels: np.ndarray, train_labels: np.ndarray, random: np.random.Generator) -> dict:
+def figure_3(recognise: Recogniser, images: Tensor) -> dict:
+    """How many images of figure 3 are recognised."""
+    return recognised_of(recognise(images)[0])
+
+
+def nines(recognise: Recogniser, samples: Tensor, noise: Tensor, real: Tensor) -> dict:
+    """The share of samples that are recognised, and how often nine samples hold at least eight such; beside it the
+    shares of real test images and of pure noise, and the shares of which the classifier alone is sure.
+    """
+    recognised, sure = recognise(samples)
+    of_noise, sure_of_noise = recognise(noise)
+    return recognised_of(recognised) | {
+        "confidence": recognise.confidence,
+        "sure_share": float(sure.mean()),
+        "sure_of_noise": float(sure_of_noise.mean()),
+        "noise_share": float(of_noise.mean()),
+        "real_share": float(recognise(real)[0].mean()),
+    }
+
+
+def judge(summary: dict) -> dict:
+    """The classifier's accuracy on test images, from the summary of its training."""
+    images = summary["test_images"]
+    return metrics.accuracy(round(summary["test_accuracy"] * images), images)
+
+
+def counts(labels: np.ndarray, train_labels: np.ndarray, random: np.random.Generator) -> dict:
     """The counts of figure 4 by chi-square tests against equal chances and against the training set's shares, and
     their total variation distance from the latter beside what true draws give.
     """
     n = len(labels)
-    counts = np.bincount(labels, minlength=CLASSES)
+    of_digits = np.bincount(labels, minlength=CLASSES)
     shares = np.bincount(train_labels, minlength=CLASSES) / len(train_labels)
-    uniform, as_trained = stats.chisquare(counts), stats.chisquare(counts, n * shares)
+    uniform, as_trained = stats.chisquare(of_digits), stats.chisquare(of_digits, n * shares)
     by_chance = metrics.total_variation(random.multinomial(n, shares, size=10_000), shares)
-    excess = counts / n - shares
+    excess = of_digits / n - shares
     return {
         "samples": n,
-        "counts": counts.tolist(),
-        "intervals": [metrics.share(count, n)[1:] for count in counts],
+        "counts": of_digits.tolist(),
+        "intervals": [metrics.share(count, n)[1:] for count in of_digits],
         "training_shares": shares.tolist(),
-        "smallest": int(counts.min()),
-        "largest": int(counts.max()),
-        "ratio": float(counts.max() / max(1, counts.min())),
+        "smallest": int(of_digits.min()),
+        "largest": int(of_digits.max()),
+        "ratio": float(of_digits.max() / max(1, of_digits.min())),
         "chi2_uniform": float(uniform.statistic),
         "p_uniform": float(uniform.pvalue),
         "chi2_training": float(as_trained.statistic),
         "p_training": float(as_trained.pvalue),
-        "variation": float(metrics.total_variation(counts, shares)),
+        "variation": float(metrics.total_variation(of_digits, shares)),
         "variation_expected": float(by_chance.mean()),
         "variation_chance": float(np.quantile(by_chance, 0.975)),
         "most_over": int(excess.argmax()),
@@ -170,7 +116,7 @@ def category_counts(labels: np.ndarray, train_labels: np.ndarray, random: np.ran
     }
 
 
-def runs_from_one_start(
+def one_gaussian(
     runs: Tensor, run_labels: np.ndarray, samples: Tensor, labels: np.ndarray, random: np.random.Generator
 ) -> dict:
     """Figure 5: how far apart the runs are, beside samples of one category and sets of independent samples."""
@@ -195,7 +141,7 @@ def runs_from_one_start(
     }
 
 
-def likeness(
+def training_image(
     runs: Tensor, run_labels: np.ndarray, original: Tensor, label: int, others: Tensor, samples: Tensor
 ) -> dict:
     """Figure 6: how near the runs come to the original, (1, 1, h, w), beside its nearest other training image; and
@@ -214,10 +160,7 @@ def likeness(
     }
 
 
-# Section 6: plausible and novel
-
-
-def plausibility(
+def frechet(
     model: Classifier,
     samples: Tensor,
     noise: Tensor,
@@ -234,27 +177,27 @@ def plausibility(
     if size < 2:  # there is no covariance
         return {"to_missing_digit": None}
     order = random.permutation(len(train))[: 4 * size]
-    features, labels = metrics.classifier_features(model, train[order]), train_labels[order]
-    reference = metrics.moments(metrics.classifier_features(model, test))
+    of_train, labels = features(model, train[order]), train_labels[order]
+    reference = metrics.moments(features(model, test))
 
-    def to_test_images(features: np.ndarray) -> float:
-        return metrics.frechet_distance(*reference, *metrics.moments(features[:size]))
+    def to_test_images(x: np.ndarray) -> float:
+        return metrics.frechet_distance(*reference, *metrics.moments(x[:size]))
 
-    floor = [to_test_images(features[random.permutation(len(features))]) for _ in range(5)]
-    missing = [to_test_images(features[labels != digit]) for digit in range(CLASSES)]
-    distance = to_test_images(metrics.classifier_features(model, samples))
+    floor = [to_test_images(of_train[random.permutation(len(of_train))]) for _ in range(5)]
+    missing = [to_test_images(of_train[labels != digit]) for digit in range(CLASSES)]
+    distance = to_test_images(features(model, samples))
     return {
         "distance": distance,
         "floor": float(np.mean(floor)),
         "missing_digit": float(np.mean(missing)),
         "to_missing_digit": distance / float(np.mean(missing)),
-        "noise": to_test_images(metrics.classifier_features(model, noise)),
+        "noise": to_test_images(features(model, noise)),
         "images": size,
         "reference": len(test),
     }
 
 
-def novelty(samples: Tensor, test: Tensor, train: Tensor) -> dict:
+def neighbours(samples: Tensor, test: Tensor, train: Tensor) -> dict:
     """Distances of the samples to their nearest training images, beside those of test images, of which the nearest 1%
     set what a near copy is.
     """
@@ -271,4 +214,73 @@ def novelty(samples: Tensor, test: Tensor, train: Tensor) -> dict:
         "test_nearest": float(of_test.min()),
         "test_median": float(np.median(of_test)),
         "test_images": len(of_test),
+    }
+
+
+@dataclass(frozen=True)
+class FigureImages:
+    """The images of figures 3 to 6, within the grey values' range, as the classifier sees them."""
+
+    nine: Tensor
+    """The nine of figure 3 at t = 0."""
+    samples: Tensor
+    labels: np.ndarray
+    """Figure 4's samples and their categories."""
+    from_one_gaussian: Tensor
+    """The runs of figure 5."""
+    from_training_image: Tensor
+    original: Tensor
+    """The runs of figure 6, and the training image, (1, 1, h, w), that they start from."""
+
+    @classmethod
+    def load(
+        cls, figure_3: Path | str, figure_4: Path | str, figure_5: Path | str, figure_6: Path | str
+    ) -> "FigureImages":
+        """From the files of the figures' data."""
+
+        def images(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).reshape(-1, 1, *array.shape[-2:]).clamp(-1, 1)
+
+        with np.load(figure_3) as three, np.load(figure_4) as four, np.load(figure_5) as five, np.load(figure_6) as six:
+            return cls(
+                nine=images(three["images"][three["t"].argmin()]),
+                samples=images(four["images"]),
+                labels=four["label"],
+                from_one_gaussian=images(five["images"]),
+                from_training_image=images(six["images"]),
+                original=images(six["x_0"]),
+            )
+
+
+def spread(images: Tensor, number: int) -> Tensor:
+    """At most `number` of the images, evenly spread, since MNIST's first test images are the easier ones."""
+    return images[:: max(1, -(-len(images) // number))]
+
+
+def measure(
+    digits: Digits, model: Classifier, summary: dict, figures: FigureImages, image: int, confidence: float, seed: int
+) -> dict[str, dict]:
+    """All records of claims/samples.json, from the prepared images, the classifier of figure 4 with the `summary` of
+    its training, and the figures. `image` is the number of figure 6's training image; the classifier is sure of an
+    image if its confidence is above `confidence`.
+    """
+    random = np.random.default_rng(seed)
+    train, train_labels = rescale(digits.train_images), digits.train_labels.numpy()
+    others = train[torch.arange(len(train)) != image]
+    test = rescale(spread(digits.test_images, TEST_IMAGES))
+    samples = figures.samples
+    noise = torch.randn(samples.shape, generator=generator(seed, "claims, pure noise")).clamp(-1, 1)
+    recognise = Recogniser.fit(model, confidence, spread(train, TEST_IMAGES), spread(test, WITH_NEIGHBOURS))
+    labels_5, labels_6 = (read_labels(model, x)[0] for x in (figures.from_one_gaussian, figures.from_training_image))
+    return {
+        "figure_3": figure_3(recognise, figures.nine),
+        "nines": nines(recognise, samples, noise, spread(test[1:], WITH_NEIGHBOURS)),
+        "judge": judge(summary),
+        "counts": counts(figures.labels, train_labels, random),
+        "one_gaussian": one_gaussian(figures.from_one_gaussian, labels_5, samples, figures.labels, random),
+        "training_image": training_image(
+            figures.from_training_image, labels_6, figures.original, int(train_labels[image]), others, samples
+        ),
+        "frechet": frechet(model, samples, noise, train, train_labels, test, random),
+        "neighbours": neighbours(samples, spread(test, WITH_NEIGHBOURS), train),
     }

@@ -7,9 +7,7 @@ from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 from torch import Tensor
 
-from diffusion.classifier import Classifier
-
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 def share(count: int, total: int) -> tuple[float, float, float]:
@@ -18,9 +16,15 @@ def share(count: int, total: int) -> tuple[float, float, float]:
     return float(count / total), float(interval.low), float(interval.high)
 
 
+def accuracy(right: int, total: int) -> dict:
+    """The share of labels that are right, with Wilson's 95% interval."""
+    value, low, high = share(right, total)
+    return {"accuracy": value, "accuracy_low": low, "accuracy_high": high, "images": total}
+
+
 def chance_of_at_least(successes: int, draws: int, probability: float) -> float:
-    """The chance of so many successes or more in independent draws; it rises with the probability, and so takes the
-    ends of an interval to the ends of an interval.
+    """The chance of `successes` or more in independent draws; it rises with the probability, and so takes the ends of
+    an interval to the ends of an interval.
     """
     return float(stats.binom.sf(successes - 1, draws, probability))
 
@@ -38,16 +42,17 @@ def energy_distance(distances: Array, first: Array) -> Array:
 
 def energy_test(x: ArrayLike, y: ArrayLike, random: np.random.Generator, permutations: int = 999) -> float:
     """The p value of the two-sample permutation test of x, (n, d), and y, (m, d), by their energy distance
-    (Szekely and Rizzo, 2013). Any difference of the two laws is found if n and m are large; the smallest p value is
-    1 / (permutations + 1).
+    (Szekely and Rizzo, 2013). Any difference of the two laws is detected if n and m are large; the smallest p value
+    is 1 / (permutations + 1).
     """
-    both = np.concatenate([x, y]).astype(np.float64)
+    x, y = (np.asarray(images, dtype=np.float64) for images in (x, y))
+    both = np.concatenate([x, y])
     distances = cdist(both, both)
     labels = np.concatenate([np.ones(len(x)), np.zeros(len(y))])
     shuffled = random.permuted(np.tile(labels, (permutations, 1)), axis=1)
-    found, by_chance = energy_distance(distances, labels[None])[0], energy_distance(distances, shuffled)
+    observed, by_chance = energy_distance(distances, labels[None])[0], energy_distance(distances, shuffled)
     # Permutations that give the same value to rounding are ties, and count against the null hypothesis's rejection.
-    return float((1 + np.sum(by_chance >= found * (1 - 1e-12))) / (permutations + 1))
+    return float((1 + np.sum(by_chance >= observed * (1 - 1e-12))) / (permutations + 1))
 
 
 def frechet_distance(mean_1: Array, covariance_1: Array, mean_2: Array, covariance_2: Array) -> float:
@@ -65,13 +70,6 @@ def frechet_distance(mean_1: Array, covariance_1: Array, mean_2: Array, covarian
 def moments(features: Array) -> tuple[Array, Array]:
     """Mean (d,) and covariance (d, d) of features (n, d)."""
     return features.mean(axis=0), np.cov(features, rowvar=False)
-
-
-@torch.no_grad()
-def classifier_features(model: Classifier, x: Tensor, batch_size: int = 500) -> Array:
-    """What the classifier's last layer sees of images x, (n, 1, h, w) in [-1, 1]: (n, d) float64."""
-    model.eval()
-    return torch.cat([model.features(batch) for batch in x.split(batch_size)]).double().numpy()
 
 
 def nearest(x: Tensor, reference: Tensor, batch_size: int = 250) -> Array:

@@ -1,9 +1,12 @@
 """The independent judge of figure 4: a convolutional classifier, trained separately on real digits."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -11,7 +14,6 @@ from torch.nn import functional as F
 
 from diffusion.images import rescale
 from engine.errors import UserError
-from engine.progress import progress_bar
 from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class ClassifierSettings:
     shift: float = 0.06
     """Training images are moved by up to this share of their width, ..."""
     turn: float = 10.0
-    """... turned by up to so many degrees, ..."""
+    """... turned by up to this many degrees, ..."""
     scale: float = 0.1
     """... and scaled by up to this share: the label stays the same."""
 
@@ -105,21 +107,19 @@ def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSetting
     optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps)
     model.train()
-    with progress_bar(steps * settings.batch_size, "image") as bar:
-        for epoch in range(settings.epochs):
-            source = generator(settings.seed, "classifier", epoch)
-            order = torch.randperm(len(images), generator=source).to(device)
-            total = torch.zeros((), device=device)
-            for batch in order[: batches * settings.batch_size].split(settings.batch_size):
-                x = deform(rescale(images[batch]), settings, source)
-                loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                rate.step()
-                total += loss.detach()
-                bar.update(len(batch))
-            logger.info("epoch %d of %d: loss %.4f", epoch + 1, settings.epochs, total.item() / batches)
+    for epoch in range(settings.epochs):
+        source = generator(settings.seed, "classifier", epoch)
+        order = torch.randperm(len(images), generator=source).to(device)
+        total = torch.zeros((), device=device)
+        for batch in order[: batches * settings.batch_size].split(settings.batch_size):
+            x = deform(rescale(images[batch]), settings, source)
+            loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            rate.step()
+            total += loss.detach()
+        logger.info("epoch %d of %d: loss %.4f", epoch + 1, settings.epochs, total.item() / batches)
     return model.eval()
 
 
@@ -129,3 +129,47 @@ def probabilities(model: Classifier, x: Tensor, device: torch.device, batch_size
     model = model.to(device).eval()
     logits = [model(batch.to(device)).double().cpu() for batch in x.split(batch_size)]
     return torch.cat(logits).softmax(dim=1)
+
+
+def read_labels(model: Classifier, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest digit and its probability, both (n,), for images x, (n, 1, h, w) in [-1, 1]."""
+    p = probabilities(model, x, torch.device("cpu"))
+    return p.argmax(dim=1).numpy(), p.amax(dim=1).numpy()
+
+
+@torch.no_grad()
+def features(model: Classifier, x: Tensor, batch_size: int = 500) -> np.ndarray:
+    """What the classifier's last layer sees of images x, (n, 1, h, w) in [-1, 1]: (n, d) float64."""
+    model.eval()
+    return torch.cat([model.features(batch) for batch in x.split(batch_size)]).double().numpy()
+
+
+def join_shards(files: Iterable[Path | str]) -> tuple[np.ndarray, np.ndarray]:
+    """Index, (n,), and images, (n, 1, h, w), of all samples in the shards' files, in the order of the index."""
+    shards = [np.load(file) for file in files]
+    index, images = (np.concatenate([shard[name] for shard in shards]) for name in ("index", "images"))
+    order = np.argsort(index)
+    return index[order], images[order]
+
+
+def categorise(model: Classifier, index: np.ndarray, images: np.ndarray) -> pd.DataFrame:
+    """Figure 4's categories of images (n, 1, h, w) float32: a row for each with its index, its label, the confidence
+    in it, and the probabilities p0, ..., p9 of all digits.
+    """
+    # Algorithm 2 may end a little outside the grey values' range [-1, 1], which real images never leave.
+    p = probabilities(model, torch.from_numpy(images).clamp(-1, 1), torch.device("cpu")).numpy()
+    table = pd.DataFrame({"index": index, "label": p.argmax(axis=1), "confidence": p.max(axis=1)})
+    return table.join(pd.DataFrame(p, columns=[f"p{label}" for label in range(CLASSES)]))
+
+
+def summarise(table: pd.DataFrame, threshold: float) -> dict:
+    """The number of samples in each category of `categorise`, and of those whose confidence is above the threshold."""
+    recognised = table["confidence"] > threshold
+    return {
+        "samples": len(table),
+        "confidence_threshold": threshold,
+        "recognised": int(recognised.sum()),
+        "recognised_share": float(recognised.mean()),
+        "mean_confidence": float(table["confidence"].mean()),
+        "counts": {str(label): int((table["label"] == label).sum()) for label in range(CLASSES)},
+    }

@@ -53,29 +53,34 @@ class VarianceSchedule:
         return VarianceSchedule(self.beta.to(device))
 
 
-def at(coefficient: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
-    """coefficient[t] in x's precision, shaped to multiply x.
-
-    t is one step for all images, or a tensor (n,) with a step for each of the n images in x.
+def factors(x: Tensor, *coefficients: Tensor) -> tuple[Tensor, ...]:
+    """The coefficients of a step as factors of the images x, (n, 1, h, w): brought from float64 to x's precision, and
+    shaped to multiply it. Each coefficient belongs to one step t for all images, (), or to a step for each image, (n,).
     """
-    value = coefficient[t].to(x.dtype)
-    return value.reshape(-1, *[1] * (x.ndim - 1)) if value.ndim else value
+    if not isinstance(x, Tensor):  # symbols: see diffusion/algebra.py
+        return coefficients
+    shape = (-1, *[1] * (x.ndim - 1)) if coefficients[0].ndim else ()
+    return tuple(coefficient.to(x.dtype).reshape(shape) for coefficient in coefficients)
 
 
 def forward_step(x: Tensor, t: int | Tensor, eps: Tensor, schedule: VarianceSchedule) -> Tensor:
     """One step (2), (4): x_t = sqrt(alpha_t) x_{t-1} + sqrt(1 - alpha_t) eps_t.
 
-    x is x_{t-1} and eps is standard Gaussian, both (n, 1, h, w).
+    x is x_{t-1} and eps is standard Gaussian, both (n, 1, h, w); t is in 1..T, one step or one for each image, (n,).
     """
-    return at(schedule.alpha.sqrt(), t, x) * x + at((1 - schedule.alpha).sqrt(), t, x) * eps
+    alpha = schedule.alpha[t]
+    of_x, of_eps = factors(x, alpha**0.5, (1 - alpha) ** 0.5)
+    return of_x * x + of_eps * eps
 
 
 def forward_leap(x_0: Tensor, t: int | Tensor, eps: Tensor, schedule: VarianceSchedule) -> Tensor:
     """The single leap (8): x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps.
 
-    x_0 and the standard Gaussian eps are (n, 1, h, w); t is in 0..T.
+    x_0 and the standard Gaussian eps are (n, 1, h, w); t is in 0..T, one step or one for each image, (n,).
     """
-    return at(schedule.alpha_bar.sqrt(), t, x_0) * x_0 + at((1 - schedule.alpha_bar).sqrt(), t, x_0) * eps
+    alpha_bar = schedule.alpha_bar[t]
+    of_x_0, of_eps = factors(x_0, alpha_bar**0.5, (1 - alpha_bar) ** 0.5)
+    return of_x_0 * x_0 + of_eps * eps
 
 
 def forward_process(

@@ -6,19 +6,29 @@
 Grids are cell-centred: N cells of width h = L / N, values at x_i = (i + 1/2) h.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import factorial
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from scipy.linalg.lapack import zgttrf, zgttrs
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
-def eigenvalue(k: int | Array, L: float) -> float | Array:
+@overload
+def eigenvalue(k: int, L: float) -> float: ...
+
+
+@overload
+def eigenvalue(k: NDArray[np.integer], L: float) -> Array: ...
+
+
+def eigenvalue(k, L):
     """lambda_k = (k pi / L)^2 of -Lap phi_k = lambda_k phi_k with no flux at the ends of (0, L), k = 0, 1, ..."""
     return (k * np.pi / L) ** 2
 
@@ -30,7 +40,7 @@ def eigenfunction(k: int, x: Array, L: float) -> Array:
 
 def combination(amplitudes: Array, x: Array, L: float) -> Array:
     """The sum over k = 1..K of amplitudes[k - 1] phi_k(x)."""
-    return sum(a * eigenfunction(k, x, L) for k, a in enumerate(amplitudes, start=1))
+    return sum((a * eigenfunction(k, x, L) for k, a in enumerate(amplitudes, start=1)), np.zeros_like(x))
 
 
 def steady_state(k: int, x: Array, L: float, C: float) -> Array:
@@ -130,7 +140,7 @@ class Stepper:
         return factors
 
     def __call__(self, u: Array) -> Array:
-        v = sum((weight * zgttrs(*factors, u)[0]).real for weight, factors in self.solves)
+        v = sum(((weight * zgttrs(*factors, u)[0]).real for weight, factors in self.solves), np.zeros_like(u))
         v -= v.mean()
         return v * np.sqrt(self.C / self.grid.gradient_norm(v))
 
@@ -234,3 +244,28 @@ def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: flo
     solution = solve(u_0, grid, duration / steps, steps)
     amplitude = np.abs(grid.amplitudes(solution.u)[:, j])
     return float(np.polyfit(solution.t, np.log(amplitude), 1)[0])
+
+
+def figure_7(
+    length: float, cells: int, dt: float, t_end: float, amplitudes: Sequence[float]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The solution that figure 7 shows, from u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k, until t_end.
+
+    First the solution at about a thousand times t, (m,): x, t, u, mu and C as in `Solution`, and the amplitudes,
+    (m, K + 1), and eigenvalues, (K + 1,), of phi_0..phi_K. Then C, the drifts over all steps, and their number.
+    """
+    grid = Grid(length, cells)
+    steps, modes = round(t_end / dt), slice(len(amplitudes) + 1)
+    u_0 = combination(np.array(amplitudes), grid.x, grid.L)
+    solution = solve(u_0, grid, dt, steps, save_every=max(1, steps // 1000))
+    arrays = {
+        "x": grid.x,
+        "t": solution.t,
+        "u": solution.u,
+        "mu": solution.mu,
+        "C": solution.C,
+        "amplitudes": grid.amplitudes(solution.u)[:, modes],
+        "eigenvalues": grid.eigenvalues[modes],
+    }
+    drifts = {"norm_drift": solution.norm_drift, "mean_drift": solution.mean_drift}
+    return arrays, {"C": solution.C, **drifts, "steps": steps}

@@ -8,7 +8,10 @@ x_0 ~ N(m, v), abar(t) = exp(-integral of b from 0 to t) and spread(t) = abar(t)
 -(x - sqrt(abar) m) / spread, and the noise that it predicts is -sqrt(1 - abar) score.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import exp
 
 import numpy as np
 import torch
@@ -24,9 +27,20 @@ class ContinuousSchedule:
 
     steps: VarianceSchedule
 
-    def rate(self, t: np.ndarray) -> np.ndarray:
-        T = self.steps.T
-        return np.interp(t, np.arange(1, T + 1), self.steps.beta[1:].numpy())
+    def rate(self, t: float | np.ndarray) -> float | np.ndarray:
+        """b(t)."""
+        return np.interp(t, np.arange(1, self.steps.T + 1), self.steps.beta[1:].numpy())
+
+    @cached_property
+    def _integrals(self) -> np.ndarray:
+        """The integral of b from 0 to t, exactly, for t = 0, 1, ..., T."""
+        b = np.concatenate([self.steps.beta[1:2].numpy(), self.steps.beta[1:].numpy()])
+        return np.concatenate([[0.0], np.cumsum((b[1:] + b[:-1]) / 2)])
+
+    def alpha_bar(self, t: float) -> float:
+        """abar(t) = exp(-integral of b from 0 to t), exactly: b is linear between whole t."""
+        whole = min(int(t), self.steps.T - 1)
+        return exp(-self._integrals[whole] - (t - whole) * (self.rate(whole) + self.rate(t)) / 2)
 
     def refined(self, times: int) -> VarianceSchedule:
         """The schedule of (2) with `times` steps in place of one, each with its share of b dt."""
@@ -46,69 +60,75 @@ class GaussianData:
         spread = alpha_bar * self.variance + 1 - alpha_bar
         return (1 - alpha_bar) ** 0.5 / spread * (x - alpha_bar**0.5 * self.mean)
 
+    def score(self, x: Tensor, alpha_bar: float) -> Tensor:
+        """The derivative of log p_t at x."""
+        return -self.noise(x, alpha_bar) / (1 - alpha_bar) ** 0.5
 
-def forward_by_steps(x: Tensor, increments: Tensor, schedule: VarianceSchedule, dt: float) -> Tensor:
-    """(4) from x, (n, 1), along Brownian increments (steps, n, 1) over `dt` each."""
+
+@dataclass(frozen=True)
+class Equation:
+    """dx = drift(x, s) ds + volatility(s) dW, for 0 <= s <= end."""
+
+    drift: Callable[[Tensor, float], Tensor]
+    volatility: Callable[[float], float]
+    end: float
+
+
+def forward_equation(schedule: ContinuousSchedule) -> Equation:
+    """The equation that (4) steps: from data to noise, s = t."""
+    return Equation(lambda x, t: -schedule.rate(t) / 2 * x, lambda t: schedule.rate(t) ** 0.5, schedule.steps.T)
+
+
+def backward_equation(schedule: ContinuousSchedule, data: GaussianData) -> Equation:
+    """The equation that (19) steps, with the exact score: from noise to data, s = T - t."""
+    T = schedule.steps.T
+
+    def drift(x: Tensor, s: float) -> Tensor:
+        b = schedule.rate(T - s)
+        return b / 2 * x + b * data.score(x, schedule.alpha_bar(T - s))
+
+    return Equation(drift, lambda s: schedule.rate(T - s) ** 0.5, T)
+
+
+def euler_maruyama(equation: Equation, x: Tensor, increments: Tensor) -> Tensor:
+    """The equation's solution at its end, from x, (n, 1), along equally long Brownian increments, (steps, n, 1)."""
+    ds = equation.end / len(increments)
+    for n, increment in enumerate(increments):
+        x = x + equation.drift(x, n * ds) * ds + equation.volatility(n * ds) * increment
+    return x
+
+
+def forward_by_steps(x: Tensor, eps: Tensor, schedule: VarianceSchedule) -> Tensor:
+    """(4) from x, (n, 1), to x_T, with the standard Gaussians eps, (T, n, 1)."""
     for t in range(1, schedule.T + 1):
-        x = forward_step(x, t, increments[t - 1] / dt**0.5, schedule)
+        x = forward_step(x, t, eps[t - 1], schedule)
     return x
 
 
-def backward_by_steps(
-    x: Tensor, increments: Tensor, schedule: VarianceSchedule, dt: float, data: GaussianData
-) -> Tensor:
-    """(19) from x_T = x, (n, 1), along Brownian increments in the order of the steps t = T..1."""
+def backward_by_steps(x: Tensor, z: Tensor, schedule: VarianceSchedule, data: GaussianData) -> Tensor:
+    """(19) from x_T = x, (n, 1), to x_0, with the exact noise, and the standard Gaussians z, (T, n, 1), of t = T..1."""
     for n, t in enumerate(range(schedule.T, 0, -1)):
-        eps = data.noise(x, schedule.alpha_bar[t].item())
-        x = denoising_step(x, eps, increments[n] / dt**0.5, t, schedule)
-    return x
-
-
-def euler_maruyama(
-    x: Tensor, increments: Tensor, schedule: ContinuousSchedule, dt: float, data: GaussianData | None = None
-) -> Tensor:
-    """The forward equation from x, or with `data` the backward one, by the Euler-Maruyama method."""
-    steps = len(increments)
-    t = np.arange(steps) * dt
-    if data is not None:
-        t = schedule.steps.T - t
-    rate = schedule.rate(t)
-    integral = np.concatenate([[0.0], np.cumsum(rate) * dt])
-    alpha_bar = np.exp(integral[:-1] - integral[-1])  # backwards: what is still ahead
-    for n in range(steps):
-        drift = -rate[n] / 2 * x
-        if data is not None:
-            drift = -drift - rate[n] * data.noise(x, alpha_bar[n]) / (1 - alpha_bar[n]) ** 0.5
-        x = x + drift * dt + rate[n] ** 0.5 * increments[n]
+        x = denoising_step(x, data.noise(x, schedule.alpha_bar[t].item()), z[n], t, schedule)
     return x
 
 
 def strong_errors(
-    schedule: VarianceSchedule,
-    refinements: list[int],
-    finest: int,
-    paths: int,
-    source: torch.Generator,
-    data: GaussianData,
-    backward: bool,
+    steps: Callable[[Tensor, Tensor, VarianceSchedule], Tensor],
+    equation: Equation,
+    schedule: ContinuousSchedule,
+    x: Tensor,
+    refinements: Sequence[int],
+    increments: Tensor,
 ) -> list[float]:
-    """E |x_N - x| at the end for (4), or for (19) if `backward`, with T r steps for each r of `refinements`.
+    """E |x_N - x(end)| over paths from x, (n, 1), for T r steps of (4) or (19), for each r of `refinements`.
 
-    x is the solution on the same Brownian path by Euler-Maruyama steps, `finest` in place of one.
+    x(end) is the equation's solution on the same Brownian paths by Euler-Maruyama steps, one for each of the
+    `increments`, (T finest, n, 1); x_N is `steps(x, standard Gaussians, schedule refined r times)`.
     """
-    continuous = ContinuousSchedule(schedule)
-    start = torch.randn((paths, 1), generator=source, dtype=torch.float64)
-    if not backward:
-        start = data.mean + data.variance**0.5 * start
-    increments = torch.randn((schedule.T * finest, paths, 1), generator=source, dtype=torch.float64) / finest**0.5
-    exact = euler_maruyama(start, increments, continuous, 1 / finest, data if backward else None)
+    reference = euler_maruyama(equation, x, increments)
     errors = []
     for r in refinements:
-        sums = increments.reshape(schedule.T * r, finest // r, paths, 1).sum(dim=1)
-        steps = continuous.refined(r)
-        if backward:
-            found = backward_by_steps(start, sums, steps, 1 / r, data)
-        else:
-            found = forward_by_steps(start, sums, steps, 1 / r)
-        errors.append(float((found - exact).abs().mean()))
+        coarse = increments.reshape(schedule.steps.T * r, -1, *x.shape).sum(dim=1)
+        end = steps(x, coarse * r**0.5, schedule.refined(r))
+        errors.append(float((end - reference).abs().mean()))
     return errors

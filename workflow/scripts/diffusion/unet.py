@@ -6,8 +6,10 @@ of that graph, which is how a test counts 205.
 """
 
 import math
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -120,7 +122,7 @@ class UNet(nn.Module):
 
     `channels` is the width c of the first convolution, 64 in the paper; `image_size` is 32 in the paper. One step
     for all images may be given as t of shape (1,).
-    Raises UserError if the image cannot be halved twice or the width be odd.
+    Raises UserError if the image cannot be halved twice, or if the width is odd.
     """
 
     def __init__(self, channels: int = 64, image_size: int = 32) -> None:
@@ -132,6 +134,7 @@ class UNet(nn.Module):
         # The tutorial's 32 groups at 64 channels are pairs where the network is narrowest. A narrower network keeps
         # pairs: a group of one channel would lose what the time embedding adds to it.
         c, embedding, groups = channels, 4 * channels, channels // 2
+        self.image_size = image_size
         half, quarter = image_size // 2, image_size // 4
 
         def residual(width_in: int, width_out: int) -> ResidualBlock:
@@ -210,6 +213,13 @@ class UNet(nn.Module):
         h = self.norm_out(torch.cat([h, h_0], 1))
         h = self.swish_out(h)
         return self.conv_out(h)
+
+    @classmethod
+    def load(cls, weights: Path | str, channels: int, image_size: int) -> "UNet":
+        """A trained network from its weights, a safetensors file."""
+        model = cls(channels, image_size)
+        model.load_state_dict(load_file(weights))
+        return model
 
     def for_sampling(self, dtype: torch.dtype) -> "UNet":
         """Set for evaluation without gradients: convolutions and attention in `dtype`, all else in float32."""

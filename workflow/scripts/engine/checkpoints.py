@@ -1,21 +1,44 @@
-"""The saved states that a stopped training goes on from."""
+"""The saved states that a stopped training goes on from, and the loop that saves them."""
 
 import hashlib
 import json
 import logging
 import re
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from engine import parallel
+from engine.device import CPU, Hardware
+from engine.errors import UserError
 from engine.files import write_atomically
+from engine.progress import History, follow
 
 logger = logging.getLogger(__name__)
+
+STEPS_BETWEEN_VOTES = 10
+"""Several processes agree on whether to save or to stop once in this many steps: each vote makes a GPU wait."""
+
+
+class Resumable(Protocol):
+    """A training that can be saved after any step, and go on from there."""
+
+    step: int
+
+    def state(self) -> dict[str, Tensor]: ...
+
+    def restore(self, step: int, state: dict[str, Tensor]) -> None: ...
+
+
+class Interrupted(UserError):
+    """A training was asked to stop; its state is saved, and the same call goes on from there."""
 
 
 def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
@@ -76,6 +99,65 @@ class StateFolder:
     def _files(self) -> list[Path]:
         """Newest first."""
         return sorted(self.folder.glob("[0-9]*.safetensors"), reverse=True)
+
+
+def run(
+    training: Resumable,
+    steps: Iterable[tuple[int, Tensor]],
+    history: History,
+    hardware: Hardware = CPU,
+    states: StateFolder | None = None,
+    save_seconds: float = 600.0,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Take a training to its end: `steps` are its steps, each with its loss, from training.step on.
+
+    With `states` it first goes on from the newest saved state, saves one every `save_seconds` seconds, and one at the
+    end. A training that was stopped and goes on ends with bitwise the weights of one that was not (same device, same
+    thread count). Where `stop()` becomes true it saves and raises Interrupted. In several processes (see `parallel`)
+    the first one saves, and all stop together.
+    """
+    if states:
+        if parallel.rank() == 0:
+            states.remove_others()
+        if saved := states.load():
+            step, tensors, record = saved
+            training.restore(step, tensors)
+            history.restore(step, tensors, record)
+            logger.info("going on after step %d of %d", step, history.steps)
+
+    def save() -> None:
+        tensors, record = history.state()
+        if states and parallel.rank() == 0:
+            states.save(training.step, training.state() | tensors, record)
+
+    kept = _saving(history.of(steps), history.steps, save, save_seconds, stop, hardware.device)
+    for _ in follow(kept, "training", history.steps, training.step, hardware.wait, history.last_loss):
+        pass
+
+
+def _saving(
+    steps: Iterable[tuple[int, Tensor]],
+    last: int,
+    save: Callable[[], None],
+    save_seconds: float,
+    stop: Callable[[], bool],
+    device: torch.device,
+) -> Iterator[int]:
+    """The steps as they come, with a state saved now and then, after the last one, and where `stop()` becomes true."""
+    saved = time.monotonic()
+    for step, _ in steps:
+        if parallel.workers() == 1 or step % STEPS_BETWEEN_VOTES == 0 or step == last:
+            asked, due = parallel.any_of(stop(), time.monotonic() - saved > save_seconds, device=device)
+            if asked or due or step == last:
+                save()
+                saved = time.monotonic()
+            if asked:
+                raise Interrupted(
+                    f"training was asked to stop after step {step} of {last}; its state is saved: run again to go on "
+                    "from there"
+                )
+        yield step
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -1,13 +1,58 @@
 """Where and in which precision the networks compute."""
 
 import ctypes
+import logging
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from engine.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a network computes on, and the precision of its convolutions and matrix products."""
+
+    device: torch.device
+    precision: torch.dtype
+
+    @classmethod
+    def choose(cls, device: str, precision: str) -> "Hardware":
+        """By the settings of `compute`. Raises UserError for a device that is not there."""
+        chosen = choose_device(device)
+        return cls(chosen, choose_precision(precision, chosen))
+
+    def __str__(self) -> str:
+        """For instance 'NVIDIA H100 80GB HBM3, bfloat16' or 'CPU with 2 threads, float32'."""
+        cpu = f"CPU with {torch.get_num_threads()} threads"
+        where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu
+        return f"{where}, {str(self.precision).removeprefix('torch.')}"
+
+    def send(self, value: Tensor) -> Tensor:
+        """The value on the device. The program does not wait for the copy: a GPU makes it when it needs the value."""
+        if self.device.type == "cuda":
+            return value.pin_memory().to(self.device, non_blocking=True)
+        return value.to(self.device)
+
+    def mixed_precision(self) -> AbstractContextManager:
+        """Convolutions and matrix products in bfloat16, weights and sums in float32; nothing to do in float32."""
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.precision)
+
+    def wait(self) -> None:
+        """Return when the device has finished its work: a GPU computes while the program goes on."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+CPU = Hardware(torch.device("cpu"), torch.float32)
 
 
 def use_threads(threads: int) -> None:
@@ -22,6 +67,14 @@ def use_threads(threads: int) -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def prepare(threads: int, device: str, precision: str) -> "Hardware":
+    """Set a job up to compute, by the settings of `compute`, and say in its log on what."""
+    use_threads(threads)
+    hardware = Hardware.choose(device, precision)
+    logger.info("computing on %s", hardware)
+    return hardware
+
+
 def choose_device(name: str) -> torch.device:
     """`auto` is CUDA where there is one and the CPU elsewhere. Raises UserError for a device that is not there."""
     if name == "auto":
@@ -32,12 +85,6 @@ def choose_device(name: str) -> torch.device:
             "or check the driver with nvidia-smi"
         )
     return torch.device(name)
-
-
-def wait_for(device: torch.device) -> None:
-    """Until it has done all that it was asked to do: a GPU works behind our back."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
@@ -52,18 +99,6 @@ def _cpu_multiplies_bfloat16() -> bool:
     # PyTorch has this test since 2.6, under a name it does not promise; without it, float32 is always right.
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())
-
-
-def describe(device: torch.device, precision: torch.dtype) -> str:
-    """For instance 'NVIDIA H100 80GB HBM3, bfloat16' or 'CPU with 2 threads, float32'."""
-    cpu = f"CPU with {torch.get_num_threads()} threads"
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
-    return f"{where}, {str(precision).removeprefix('torch.')}"
-
-
-def send(value: Tensor, device: torch.device) -> Tensor:
-    """The value on the device. A GPU is not waited for: it fetches the value when it comes to need it."""
-    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.to(device)
 
 
 def compiled(network: nn.Module, device: torch.device) -> nn.Module:

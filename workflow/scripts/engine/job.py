@@ -3,8 +3,10 @@
 import errno
 import logging
 import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from engine.errors import UserError
@@ -52,3 +54,11 @@ def job(snakemake) -> Iterator[None]:
     except Exception:
         logging.exception("unexpected error")
         raise SystemExit(1) from None
+
+
+def asked_to_stop() -> Callable[[], bool]:
+    """From now on Ctrl-C and a scheduler's SIGTERM do not end this process; the answer says whether one has come."""
+    came = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: came.set())
+    return came.is_set

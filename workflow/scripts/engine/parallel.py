@@ -6,11 +6,13 @@ process alone is the same code with nobody to talk to.
 
 import os
 import sys
+from dataclasses import replace
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from engine.device import Hardware
 from engine.errors import UserError
 
 
@@ -19,7 +21,7 @@ def _launched() -> bool:
 
 
 def launch(processes: int) -> None:
-    """Become the launcher of so many processes that run this same script; returns in each of them.
+    """Become the launcher of several processes that run this same script; returns in each of them.
 
     One process needs no launcher: then it just returns.
     """
@@ -28,11 +30,12 @@ def launch(processes: int) -> None:
         os.execv(sys.executable, [sys.executable, *command])
 
 
-def join(device: torch.device) -> torch.device:
-    """Meet the other processes, if there are any; returns this one's own device."""
+def join(hardware: Hardware) -> Hardware:
+    """Meet the other processes, if there are any; returns this one's own hardware."""
     if not _launched():
-        return device
+        return hardware
     number, processes = int(os.environ["LOCAL_RANK"]), int(os.environ["WORLD_SIZE"])
+    device = hardware.device
     if device.type == "cuda":
         if torch.cuda.device_count() < processes:
             raise UserError(
@@ -42,13 +45,15 @@ def join(device: torch.device) -> torch.device:
         device = torch.device("cuda", number)
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return device
+    return replace(hardware, device=device)
 
 
-def leave() -> None:
-    """Part from the other processes."""
+def leave() -> int:
+    """Part from the other processes; returns the number that this one had."""
+    number = rank()
     if distributed.is_initialized():
         distributed.destroy_process_group()
+    return number
 
 
 def rank() -> int:
@@ -57,7 +62,7 @@ def rank() -> int:
 
 
 def workers() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 

@@ -1,18 +1,45 @@
-"""How far a long job is: a bar on a terminal, lines in the log, and early on a forecast of the whole."""
+"""How far a long job is: a bar on a terminal, lines in the log, an early forecast, and the history of a training."""
 
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
+import torch
+from torch import Tensor
 from tqdm import tqdm
+
+from engine import parallel
+from engine.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 
-def progress_bar(total: int, unit: str, initial: int = 0, hidden: bool = False) -> tqdm:
-    """A bar that counts `unit`s up to `total`, to be used as a context."""
-    quiet = True if hidden else None  # None: quiet unless on a terminal
-    return tqdm(total=total, initial=initial, unit=unit, unit_scale=True, dynamic_ncols=True, disable=quiet)
+
+def follow(
+    steps: Iterable[Item],
+    work: str,
+    total: int,
+    done: int = 0,
+    wait: Callable[[], None] = lambda: None,
+    note: Callable[[], str] = str,
+) -> Iterator[Item]:
+    """The steps of a long job, `total` of equal length of which `done` are behind us, as they come: with a bar on a
+    terminal, which `note` is shown beside, and early on a forecast in the log.
+
+    `wait` waits for a device that computes while the program goes on (see `Forecast`).
+    """
+    forecast = Forecast(work, total - done, wait)
+    hidden = True if parallel.rank() > 0 else None  # None: hidden unless on a terminal
+    with tqdm(total=total, initial=done, unit="step", desc=work, dynamic_ncols=True, disable=hidden) as bar:
+        for step in steps:
+            yield step
+            bar.update()
+            forecast.step()
+            if not bar.disable:
+                bar.set_postfix_str(note(), refresh=False)
 
 
 def duration(seconds: float) -> str:
@@ -25,11 +52,12 @@ def duration(seconds: float) -> str:
 class Forecast:
     """One line in the log, after a few of the equal steps of a long job: how long all of them will take here.
 
-    `step` is to be called after each step. `wait` waits for a device that works behind our back; it is called twice.
+    `step` is to be called after each step. `wait` waits for a device that computes while the program goes on; it is
+    called twice.
     """
 
-    SKIPPED, MEASURED = 1, 5
-    """The first step also warms up, so it does not count."""
+    SKIPPED, MEASURED = 3, 5
+    """The first steps also warm up (a GPU records its launches then), so they do not count."""
 
     def __init__(self, work: str, steps: int, wait: Callable[[], None] = lambda: None) -> None:
         self.work, self.left, self.wait = work, steps, wait
@@ -48,4 +76,76 @@ class Forecast:
         logger.info(
             "%s will take about %s: %d steps of %.3g s, judging by the first",
             *(self.work, duration(seconds * self.left), self.left, seconds),
+        )
+
+
+class History:
+    """The course of a training of `steps` steps: one row for every `row_steps` of them, with the step, the images seen,
+    the mean loss, the learning rate `rate(step)`, the speed and the seconds.
+    """
+
+    def __init__(
+        self, steps: int, batch_size: int, rate: Callable[[int], float], device: torch.device, row_steps: int = 50
+    ) -> None:
+        self.steps, self.batch_size, self.rate, self.row_steps = steps, batch_size, rate, row_steps
+        self.rows: list[dict] = []
+        self.loss_sum = torch.zeros((), device=device)
+        """Of the steps since the last row, on the device: reading it would stop a GPU."""
+        self.seconds = 0.0
+        """Of computing, in all sittings."""
+        self._since = (0, 0.0)  # the step and the seconds from which a row's speed is measured
+        self._now = time.monotonic()
+
+    def state(self) -> tuple[dict[str, Tensor], dict]:
+        """What `restore` asks for: tensors, and a record of plain values."""
+        parallel.average(self.loss_sum)
+        return {"loss_sum": self.loss_sum}, {"history": self.rows, "seconds": self.seconds}
+
+    def restore(self, step: int, tensors: dict[str, Tensor], record: dict) -> None:
+        """Go on after a step."""
+        self.loss_sum.copy_(tensors["loss_sum"])
+        self.rows, self.seconds = record["history"], record["seconds"]
+        self._since = (step, self.seconds)
+
+    def of(self, steps: Iterable[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+        """The steps of a training, each with its loss, as they come.
+
+        Raises UserError where the mean loss of a row is not finite.
+        """
+        self._now = time.monotonic()
+        for step, loss in steps:
+            self.loss_sum += loss
+            before, self._now = self._now, time.monotonic()
+            self.seconds += self._now - before
+            if step % self.row_steps == 0 or step == self.steps:
+                self._add_row(step)
+            yield step, loss
+
+    def last_loss(self) -> str:
+        """The loss of the last row, to be shown."""
+        return f"loss {self.rows[-1]['loss']:.4f}" if self.rows else ""
+
+    def _add_row(self, step: int) -> None:
+        parallel.average(self.loss_sum)
+        mean = self.loss_sum.item() / ((step - 1) % self.row_steps + 1)
+        self.loss_sum.zero_()
+        if not math.isfinite(mean):
+            raise UserError(
+                f"the loss became {mean} before step {step}: lower ddpm.learning_rate or raise ddpm.warmup_steps"
+            )
+        first, started = self._since
+        row = {
+            "step": step,
+            "images": step * self.batch_size,
+            "loss": mean,
+            "learning_rate": self.rate(step - 1),
+            "images_per_second": (step - first) * self.batch_size / max(self.seconds - started, 1e-9),
+            "seconds": self.seconds,
+        }
+        self._since = (step, self.seconds)
+        self.rows.append(row)
+        left = (self.steps - step) * self.batch_size / row["images_per_second"]
+        logger.info(
+            "step %d of %d: loss %.4f, %.0f images/s, %s left",
+            *(step, self.steps, mean, row["images_per_second"], duration(left)),
         )

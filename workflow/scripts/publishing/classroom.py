@@ -57,7 +57,7 @@ def backward_frames(chain: Mapping[str, Array], schedule: VarianceSchedule) -> d
         "t": t.tolist(),
         "alpha": schedule.alpha.numpy()[t].tolist(),
         "alpha_bar": schedule.alpha_bar.numpy()[t].tolist(),
-        "sigma": posterior_variance(schedule).sqrt().numpy()[t].tolist(),
+        "sigma": [posterior_variance(int(s), schedule).sqrt().item() if s else 0.0 for s in t],
         "pixels": x.shape[-1],
         "sprite": sprite(x),
     }
