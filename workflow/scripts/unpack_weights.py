@@ -8,11 +8,11 @@ from engine.files import write_json
 from engine.job import job
 from publishing.weights import unpack
 
-output, params = snakemake.output, snakemake.params
+inputs, output, params = snakemake.input, snakemake.output, snakemake.params
 
 with job(snakemake):
-    trained = unpack(Path(snakemake.input.sums).parent, params.model, params.settings)
+    trained = unpack(Path(inputs.sums).parent, params.model, params.settings)
     logging.info("%d tensors, trained by %s", len(trained.tensors), trained.record["origin"])
     write_json(output.summary, trained.record["summary"])
-    shutil.copyfile(trained.table, output.table)
+    shutil.copyfile(inputs.table, output.table)
     save_file(trained.tensors, output.weights)

@@ -112,9 +112,9 @@ def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
 
 def machine() -> dict[str, str | int | float]:
     """This machine's processor, cores, memory in GiB, GPUs where nvidia-smi finds some, and operating system."""
-    facts = {
+    facts: dict[str, str | int | float] = {
         "processor": processor(),
-        "logical cores": psutil.cpu_count(),
+        "logical cores": psutil.cpu_count() or 1,
         "memory in GiB": round(psutil.virtual_memory().total / 2**30, 1),
     }
     if gpus := answer(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]):
@@ -272,14 +272,14 @@ def _software(crate: ROCrate, name: str, version: str) -> SoftwareApplication:
 def _setting(crate: ROCrate, workflow, name: str, value: object, description: str) -> ContextEntity:
     """A setting as the workflow's formal parameter, and the value that this run gave it."""
     one = value[0] if isinstance(value, list) and value else value
-    kind = {bool: "Boolean", int: "Integer", float: "Float"}.get(type(one), "Text")
+    kinds: dict[type, str] = {bool: "Boolean", int: "Integer", float: "Float"}
     given = _entity(crate, f"#setting/{name}", "PropertyValue", name=name, value=value)
     parameter = _entity(
         crate,
         f"#parameter/{name}",
         "FormalParameter",
         name=name,
-        additionalType=kind,
+        additionalType=kinds.get(type(one), "Text"),
         description=description,
         valueRequired=True,
         workExample=given,
