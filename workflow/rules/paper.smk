@@ -79,6 +79,7 @@ rule typeset_companion:
         text="paper/companion.typ",
         parts=["paper/style.typ", "paper/format.typ", "paper/references.bib"],
         original="config.yaml",
+        captions="workflow/figures.yaml",
         numbers="<results>/numbers.json",
         figures=[figure for figure in figures() if figure.endswith(".pdf")],
     output:
