@@ -62,11 +62,11 @@ def test_a_quick_look_has_fewer_samples_a_folder_of_its_own_and_the_mirror(check
     assert "7 samples" in output and str(tmp_path) in output
 
 
-def test_the_shipped_weights_can_be_trained_again(checkout):
-    """By the preset that takes them, so that its settings are those of the training, and from the same start."""
+def test_the_shipped_weights_can_be_trained_further(checkout):
+    """By a preset of its own, from the weights that lie there: the folder is read before it is written anew."""
     checkout.bring_weights()
     jobs = planned(make(checkout, "weights"))
-    assert {"fetch_start", "train_ddpm", "train_classifier", "ship_weights"} <= jobs.keys()
+    assert {"take_start", "train_ddpm", "train_classifier", "ship_weights"} <= jobs.keys()
     assert not {"unpack_ddpm", "unpack_classifier"} & jobs.keys()
 
 

@@ -8,7 +8,8 @@ Out: classroom.html (make_classroom).
 rule make_classroom:
     input:
         library=library("make_classroom.py"),
-        template="workflow/report/classroom.html",
+        template="workflow/scripts/publishing/templates/classroom.html",
+        parts=expand("workflow/scripts/publishing/templates/classroom.{kind}", kind=["css", "js"]),
         forward="<results>/classroom/forward.npz",
         backward="<results>/classroom/backward.npz",
         pde="<results>/figures/fig7.npz",

@@ -1,6 +1,6 @@
 """The network that predicts the noise, trained by Algorithm 1. With shipped weights, weights.smk stands in.
 
-In: data/images.npz; the weights that the training goes on from, where ddpm.start names some (fetch_start).
+In: data/images.npz; the weights that the training goes on from, where ddpm.start names some (take_start).
 Out: models/ddpm.safetensors, the weights; ddpm.json, what the training was; ddpm_history.csv, its loss (train_ddpm).
 """
 
@@ -8,24 +8,26 @@ if config["ddpm"]["weights"] == "train":
 
     if config["ddpm"]["start"]:
 
-        rule fetch_start:
+        # What the start holds is known by its SHA-256. It is no input, since `ship_weights` may write into the same folder.
+        rule take_start:
             input:
-                library=library("fetch_start.py"),
+                library=library("take_start.py"),
             output:
                 **START,
             log:
-                "<logs>/fetch_start.log",
+                "<logs>/take_start.log",
             benchmark:
-                "<benchmarks>/fetch_start.tsv"
+                "<benchmarks>/take_start.tsv"
             conda:
                 "../../envs/learn.yaml"
             params:
-                commit=config["ddpm"]["start"],
-                settings={"data": IMAGES, "ddpm": SCHEDULE | NETWORK},
+                start=config["ddpm"]["start"],
+                sha256=config["ddpm"]["start_sha256"],
+                settings=USED["ddpm"],
             message:
-                "Take the weights of commit {params.commit}, which the training goes on from"
+                "Take the weights of {params.start}, which the training goes on from"
             script:
-                "../scripts/fetch_start.py"
+                "../scripts/take_start.py"
 
     rule train_ddpm:
         input:

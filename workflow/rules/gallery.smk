@@ -8,6 +8,8 @@ Out: docs/README.md, its figures and its animation (gallery).
 rule gallery:
     input:
         library=library("make_gallery.py"),
+        template="workflow/scripts/publishing/templates/gallery.md",
+        captions="workflow/figures.yaml",
         figures=figures("png"),
         backward="<results>/classroom/backward.npz",
         numbers="<results>/numbers.json",

@@ -25,6 +25,8 @@ COSTS = [
 rule gather_numbers:
     input:
         library=library("gather_numbers.py"),
+        captions_template="workflow/scripts/publishing/templates/numbers.rst",
+        claims_template="workflow/scripts/publishing/templates/claims.html",
         training="<results>/models/ddpm.json",
         history="<results>/models/ddpm_history.csv",
         classifier="<results>/models/classifier.json",
@@ -36,6 +38,7 @@ rule gather_numbers:
         convergence="<results>/pde/convergence.csv",
         growth_rates="<results>/pde/growth_rates.csv",
         network="<results>/claims/network.json",
+        records=[RECORDS[model] for model in SHIPPED],
         claims="<results>/claims/claims.json",
         benchmarks=[
             *expand("<benchmarks>/{rule}.tsv", rule=COSTS[:3]),
@@ -57,14 +60,14 @@ rule gather_numbers:
     benchmark:
         "<benchmarks>/gather_numbers.tsv"
     conda:
-        "../../envs/numerics.yaml"
+        "../../envs/learn.yaml"
     params:
         preset=config["preset"],
         note=demo_note(),
         weights=config["ddpm"]["weights"],
         settings={
-            **SETTINGS["ddpm"],
-            **SETTINGS["classifier"],
+            **(USED if "ddpm" in SHIPPED else SETTINGS)["ddpm"],
+            "classifier": {} if "classifier" in SHIPPED else CLASSIFIER,
             "samples": select("samples", "count", "confidence"),
             "figures": select("figures", "training_images", "forward_times", "backward_times", "image"),
             "pde": select("pde", "length", "cells", "dt", "t_end", "amplitudes", "profile_times"),
@@ -82,6 +85,7 @@ rule typeset_companion:
         text="paper/companion.typ",
         parts=["paper/style.typ", "paper/format.typ", "paper/references.bib"],
         original="config.yaml",
+        captions="workflow/figures.yaml",
         numbers="<results>/numbers.json",
         figures=figures("pdf"),
     output:

@@ -52,7 +52,6 @@ SCHEDULE = select("ddpm", "T", "beta_1", "beta_T")
 NETWORK = select("ddpm", "channels")
 TRAINING = select(
     "ddpm",
-    "start",
     "batch_size",
     "epochs",
     "images_per_epoch",
@@ -68,9 +67,10 @@ CLASSIFIER = select("classifier", "epochs", "batch_size", "learning_rate")
 COMPUTE = select("compute", "device", "precision")
 # What every run of Algorithm 2 depends on, besides its weights.
 SAMPLER = {"network": NETWORK, "schedule": SCHEDULE, "compute": COMPUTE, "seed": config["seed"]}
-# Of each model, the settings that its weights depend on; and the models whose weights are those in weights/.
+# Of each model, the settings that the use of its weights depends on; and with them those that made the weights.
+USED = {"ddpm": {"data": IMAGES, "ddpm": SCHEDULE | NETWORK}, "classifier": {"data": IMAGES}}
 SETTINGS = {
-    "ddpm": {"data": IMAGES, "ddpm": SCHEDULE | NETWORK | TRAINING},
+    "ddpm": {"data": IMAGES, "ddpm": SCHEDULE | NETWORK | select("ddpm", "start", "start_sha256") | TRAINING},
     "classifier": {"data": IMAGES, "classifier": CLASSIFIER},
 }
 SHIPPED = [model for model in SETTINGS if config[model]["weights"] == "shipped"]

@@ -40,7 +40,8 @@ for model in SHIPPED:
         conda:
             "../../envs/learn.yaml"
         params:
-            settings=SETTINGS[model],
+            model=model,
+            settings=USED[model],
         message:
             f"Check and unpack the weights of weights/ for the {model}"
         script:
@@ -71,7 +72,7 @@ if not SHIPPED:
         conda:
             "../../envs/learn.yaml"
         params:
-            settings=list(SETTINGS.values()),
+            settings=SETTINGS,
             seed=config["seed"],
         message:
             "Put the weights of the run '{config[preset]}' into weights/"
@@ -84,6 +85,7 @@ if len(SHIPPED) == len(WEIGHTS):
     rule write_card:
         input:
             library=library("write_card.py"),
+            template="workflow/scripts/publishing/templates/card.md",
             record=RECORDS["ddpm"],
             numbers="<results>/numbers.json",
         output:

@@ -32,8 +32,7 @@ with job(snakemake):
         model.load_state_dict(load_file(weights))
         earlier = Earlier.read(*records)
     # Another seed for every start, or the earlier training's minibatches and noise would come again.
-    given = {name: value for name, value in params.training.items() if name != "start"}
-    settings = TrainingSettings.of_epochs(**given, seed=params.seed + earlier.steps)
+    settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
 
     training = Training(model.to(hardware.device), settings, parallel.shared(compiled(model, hardware.device)))
     steps = training_steps(

@@ -20,8 +20,8 @@ BAD = [
     ({"ddpm": {"chanels": 64}}, "ddpm.chanels is not a known key; did you mean 'channels'?"),
     ({"sampels": {"count": 3}}, "sampels is not a known key; did you mean 'samples'?"),
     ({"ddpm": {"adam_decays": [0.9, 1.0]}}, "ddpm.adam_decays.1 is 1.0, but must be Adam's two decay rates"),
-    ({"ddpm": {"start": "main"}}, "ddpm.start is 'main', but must be a commit of this repository"),
-    ({"ddpm": {"start": 1234567}}, "ddpm.start is 1234567, but must be a commit of this repository"),
+    ({"ddpm": {"start": 1234567}}, "ddpm.start is 1234567, but must be the path of a folder of weights, or of a"),
+    ({"ddpm": {"start_sha256": "12ab"}}, "ddpm.start_sha256 is '12ab', but must be the SHA-256 of that folder's file"),
     ({"ddpm": {"channels": 47}}, "ddpm.channels is 47, but must be the number of channels"),
     ({"ddpm": 7}, "ddpm is 7, but must be a block of settings: the diffusion process"),
     (

@@ -149,6 +149,28 @@ def test_the_commit_is_this_folders_own(run, tmp_path):
     assert graph(run.folder)["provenance/Snakefile"]["version"] == f"{run.citation['version']}+abc"
 
 
+def test_a_run_is_gathered_from_the_inputs_of_its_rule(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "results"
+    for file in ("logs/a.log", "logs/describe_run.log", "benchmarks/b.tsv", "benchmarks/describe_run.tsv", "c.csv"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("")
+    for file, content in (("data.json", [{"url": "u"}]), ("training.json", {"device": "CPU"})):
+        (tmp_path / file).write_text(json.dumps(content))
+    files = {
+        "results": [folder / "c.csv"], "intermediate": ["d.json"], "shards": ["e.npz"], "sources": ["Snakefile"],
+        "data": tmp_path / "data.json", "training": tmp_path / "training.json", "environments": ["envs/paper.in"],
+        "schema": "workflow/schemas/config.schema.yaml", "citation": "CITATION.cff",
+    }  # fmt: skip
+    settings = read("config.yaml") | {"agent": "Ada"}
+    run = provenance.gather(files, folder, settings, "a note", job="describe_run")
+    assert run.results == [folder / "c.csv", Path("d.json"), Path("e.npz")] and run.sources == [Path("Snakefile")]
+    assert run.records == [folder / "benchmarks/b.tsv", folder / "logs/a.log"]
+    assert (run.settings, run.agent, run.note, run.data) == (settings, "Ada", "a note", [{"url": "u"}])
+    assert run.citation == read("CITATION.cff") and run.schema["title"] == "The experiment's settings"
+    assert run.machine["trained on"] == "CPU" and run.snakemake == version("snakemake") and "typst" in run.packages
+
+
 def test_packages_are_named_as_installed_else_as_pinned(tmp_path):
     (tmp_path / "some.in").write_text("# a comment\n-r other.in\nPyYAML==0.1\nnot_installed.here==7.0\n")
     found = provenance.packages([tmp_path / "some.in"])
