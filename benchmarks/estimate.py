@@ -35,7 +35,7 @@ from engine.progress import duration
 
 
 def steady(rate: Callable[[int], float], at_least: float) -> float:
-    """rate(steps), in steps a second, over so many steps as fill `at_least` seconds by what two of them took."""
+    """rate(steps), in steps a second, over as many steps as fill `at_least` seconds, judging by two of them."""
     return rate(max(2, int(at_least * rate(2))))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.ours import clock, count_flops
-from engine.device import choose_device
+from engine.device import Hardware, choose_device
 
 SHAPE = (1, 32, 32)
 T = 500
@@ -63,11 +63,11 @@ class Peer(ABC):
         started = 0.0
         for step in range(1 + steps):
             if step == 1:
-                started = clock(self.device)
+                started = clock(Hardware(self.device, torch.float32))
             self.optimiser.zero_grad(set_to_none=True)
             self.loss(x_0).backward()
             self.optimiser.step()
-        return batch_size * steps / (clock(self.device) - started)
+        return batch_size * steps / (clock(Hardware(self.device, torch.float32)) - started)
 
     @torch.no_grad()
     def sample(self, batch_size: int, steps: int) -> float:
@@ -77,17 +77,17 @@ class Peer(ABC):
         started = 0.0
         for step in range(1 + steps):
             if step == 1:
-                started = clock(self.device)
+                started = clock(Hardware(self.device, torch.float32))
             x = self.step(x, T - 1 - step)
-        return batch_size * steps / (clock(self.device) - started)
+        return batch_size * steps / (clock(Hardware(self.device, torch.float32)) - started)
 
     def samples(self, count: int, batch_size: int) -> float:
         """Seconds for this many whole samples of 500 steps."""
         self.network.eval()
-        started = clock(self.device)
+        started = clock(Hardware(self.device, torch.float32))
         for first in range(0, count, batch_size):
             self.generate(min(batch_size, count - first))
-        return clock(self.device) - started
+        return clock(Hardware(self.device, torch.float32)) - started
 
 
 class Diffusers(Peer):

@@ -1,4 +1,4 @@
-"""What the companion document and the report tell of a run, gathered from the files that the run left."""
+"""The numbers of a run that the companion document and the report show, gathered from the files of the run."""
 
 import json
 import re
@@ -121,7 +121,7 @@ def commonest_error(confusion: pd.DataFrame) -> dict | None:
 
 def read_claims(file: Path | str) -> dict:
     """The ledger of claims with their verdicts. Raises UserError, which names what is wrong with the file."""
-    remedy = "delete it and run again to have it made anew"
+    remedy = "delete it and run again to make it again"
     try:
         ledger = read_json(file)
     except FileNotFoundError:
