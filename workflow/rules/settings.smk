@@ -20,8 +20,11 @@ from engine import settings
 
 SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
 
-if errors := settings.errors(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))):
+schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+if errors := settings.errors(config, schema):
     raise WorkflowError("the settings (config.yaml, presets/, --config) cannot be used:\n" + "\n".join(errors))
+config.update(settings.declare(config, schema))
 
 for folder in [Path("results") / config["preset"], Path("results"), Path(".")]:
     if folder.is_dir():

@@ -2,10 +2,14 @@
 
 import hashlib
 import json
+import math
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from engine.errors import UserError
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
@@ -31,13 +35,43 @@ def write_atomically(path: Path | str, content: bytes) -> None:
 
 
 def read_json(file: Path | str) -> Any:
-    """The content of a JSON file."""
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+    """The content of a JSON file. Raises UserError, which names the file, if it is not JSON, or holds NaN or infinity."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"it holds {constant}")
+
+    try:
+        return json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=refuse)
+    except (ValueError, RecursionError) as reason:  # of Unicode and of JSON: both are ValueErrors
+        raise UserError(
+            f"{file} is damaged ({reason}): restore it, or delete it and run again, if a run made it"
+        ) from None
 
 
 def write_json(file: Path | str, content: Any) -> None:
-    """Write plain values as indented JSON."""
-    Path(file).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write plain values as indented JSON. Raises UserError, which names the place, for a number that is not finite: a
+    claim might be judged by it.
+    """
+    if bad := next(_not_finite(content), None):
+        address, value = bad
+        raise UserError(
+            f"{file} was not written, since its number {address} is {value}: what it is computed from has left the "
+            "range of floating-point numbers; look for a setting that is too large or too small"
+        )
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    Path(file).write_text(text + "\n", encoding="utf-8")
+
+
+def _not_finite(content: Any, address: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in plain values that are NaN or infinite, each with the keys that lead to it."""
+    if isinstance(content, float) and not math.isfinite(content):
+        yield address.removeprefix("."), content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield from _not_finite(value, f"{address}.{key}")
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _not_finite(value, f"{address}.{index}")
 
 
 def sha256(content: Path | str | bytes) -> str:

@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from diffusion.unet import UNet
 from engine.errors import UserError
 from engine.files import read_json, sha256, write_json
+from engine.tensors import read_tensors, write_tensors
 from publishing import origin
 
 logger = logging.getLogger(__name__)
@@ -54,10 +53,10 @@ def ship(models: Mapping[str, Path], settings: Mapping[str, Settings], about: di
     UserError for a network too large to ship.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    halves = split(load_file(models["ddpm"]), 2)
+    halves = split(read_tensors(models["ddpm"]), 2)
     files = [folder / f"ddpm-{n}-of-{len(halves)}.safetensors" for n in range(1, len(halves) + 1)]
     for half, file in zip(halves, files, strict=True):
-        save_file({name: value.to(torch.bfloat16) for name, value in half.items()}, file)
+        write_tensors(file, {name: value.to(torch.bfloat16) for name, value in half.items()})
         refuse_large(file)
     files.append(Path(shutil.copy(models["classifier"], folder)))
     for name, model in models.items():
@@ -115,7 +114,7 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
     record = read_json(folder / f"{model}.json")
     refuse_other_settings(record["settings"], settings, folder)
     [table] = [file for file in files if file.suffix == ".csv"]
-    return Trained(join([load_file(file) for file in weights]), record, table)
+    return Trained(join([read_tensors(file) for file in weights]), record, table)
 
 
 def take_start(start: Path, expected: str, settings: Settings) -> Trained:
@@ -139,7 +138,7 @@ def take_start(start: Path, expected: str, settings: Settings) -> Trained:
         trained = unpack(start, "ddpm", settings)
     else:
         try:
-            trained = Trained(join([load_file(start)]), FROM_NOTHING)
+            trained = Trained(join([read_tensors(start)]), FROM_NOTHING)
         except SafetensorError as reason:
             raise UserError(
                 f"ddpm.start is {start}, which is not a safetensors file ({reason}): name another"
@@ -206,7 +205,7 @@ def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 def write_start(trained: Trained, weights: Path, record: Path, history: Path) -> None:
     """Write the weights from which a training starts, their record, and their history, which has no row if unknown."""
     logger.info("%d tensors, after %s steps", len(trained.tensors), trained.record["summary"]["steps"])
-    save_file(trained.tensors, weights)
+    write_tensors(weights, trained.tensors)
     write_json(record, trained.record)
     if trained.table:
         shutil.copyfile(trained.table, history)
