@@ -7,6 +7,7 @@ changes no result is read by the scripts from the configuration itself, so that 
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -25,6 +26,10 @@ schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 if errors := settings.errors(config, schema):
     raise WorkflowError("the settings (config.yaml, presets/, --config) cannot be used:\n" + "\n".join(errors))
 config.update(settings.declare(config, schema))
+
+# Ctrl-C reaches a script while it is still importing, where Python answers with a traceback. In the jobs that this
+# process starts it is held back until the script can answer it (engine/job.py).
+shell._process_args["preexec_fn"] = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 for folder in [Path("results") / config["preset"], Path("results"), Path(".")]:
     if folder.is_dir():

@@ -6,6 +6,7 @@ number that a set is too small to give is None.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +21,8 @@ from engine.randomness import generator
 
 NINE, AT_LEAST = 9, 8
 """The images of figure 3, and how many of them are handwritten digits."""
-TEST_IMAGES, WITH_NEIGHBOURS = 5000, 1000
-"""At most this many images are compared: in all, and with their nearest neighbours."""
+TEST_IMAGES, WITH_NEIGHBOURS, IN_PAIRS = 5000, 1000, 2000
+"""At most this many images are compared: in all, with their nearest neighbours, and each with each other."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,10 @@ class FigureImages:
             )
 
 
-def spread(images: Tensor, number: int) -> Tensor:
+Images = TypeVar("Images", Tensor, np.ndarray)
+
+
+def spread(images: Images, number: int) -> Images:
     """At most `number` of the images, evenly spread, since MNIST's first test images are the easier ones."""
     return images[:: max(1, -(-len(images) // number))]
 
@@ -277,7 +281,9 @@ def measure(
         "nines": nines(recognise, samples, noise, spread(test[1:], WITH_NEIGHBOURS)),
         "judge": judge(summary),
         "counts": counts(figures.labels, train_labels, random),
-        "one_gaussian": one_gaussian(figures.from_one_gaussian, labels_5, samples, figures.labels, random),
+        "one_gaussian": one_gaussian(
+            figures.from_one_gaussian, labels_5, spread(samples, IN_PAIRS), spread(figures.labels, IN_PAIRS), random
+        ),
         "training_image": training_image(
             figures.from_training_image, labels_6, figures.original, int(train_labels[image]), others, samples
         ),

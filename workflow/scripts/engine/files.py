@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,28 @@ def write_atomically(path: Path | str, content: bytes) -> None:
         os.close(folder)
 
 
+@contextmanager
+def reading(file: Path | str, expected: str) -> Iterator[None]:
+    """What goes wrong with the content of a file is told in one sentence that names it: raises UserError."""
+    try:
+        yield
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as reason:
+        raise UserError(
+            f"{file} is damaged, or is not {expected} ({type(reason).__name__}: {reason}): restore it, or delete it and "
+            "run again, if a run made it"
+        ) from None
+
+
 def read_json(file: Path | str) -> Any:
     """The content of a JSON file. Raises UserError, which names the file, if it is not JSON, or holds NaN or infinity."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"it holds {constant}")
 
-    try:
+    with reading(file, "JSON"):
         return json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as reason:  # of Unicode and of JSON: both are ValueErrors
-        raise UserError(
-            f"{file} is damaged ({reason}): restore it, or delete it and run again, if a run made it"
-        ) from None
 
 
 def write_json(file: Path | str, content: Any) -> None:

@@ -20,7 +20,9 @@ CORRECTABLE = {
     errno.EROFS: "the folder is read-only: make it writable, or work in a copy elsewhere",
     errno.EACCES: "permission is denied: make the place writable, or work in a copy elsewhere",
 }
-OUT_OF_MEMORY = r"OutOfMemoryError|out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc"
+OUT_OF_MEMORY = (
+    r"OutOfMemoryError|out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc"
+)
 """In an error's name or words: PyTorch's errors have no class of their own on a CPU."""
 LARGE = "execution.batch_size, ddpm.batch_size, ddpm.T, data.image_size, samples.count, pde.cells or pde.refinement"
 """The settings that decide how much memory a job takes."""
@@ -55,7 +57,10 @@ def job(snakemake) -> Iterator[None]:
         logging.error("error: %s", error)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        logging.error("rule %s was stopped by Ctrl-C: run again to go on; finished files and saved states are kept", snakemake.rule)
+        logging.error(
+            "rule %s was stopped by Ctrl-C: run again to go on; finished files and saved states are kept",
+            snakemake.rule,
+        )
         raise SystemExit(130) from None
     except Exception as error:
         if sentence := explain(error, snakemake):

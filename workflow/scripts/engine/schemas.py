@@ -10,7 +10,6 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 
-
 def _is_number(_: object, value: object) -> bool:
     """JSON has neither NaN nor infinity; YAML has both, and they pass every bound."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

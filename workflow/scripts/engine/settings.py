@@ -73,7 +73,10 @@ def contradictions(settings: Settings) -> list[str]:
 def _of_images(settings: Settings) -> list[str]:
     """Where more training images are asked for than there are."""
     source, classifier, figures = (settings[section] for section in ("data", "classifier", "figures"))
-    there, of = IMAGES[source["source"]], f"there are {IMAGES[source['source']]:,} training images of {source['source']}"
+    there, of = (
+        IMAGES[source["source"]],
+        f"there are {IMAGES[source['source']]:,} training images of {source['source']}",
+    )
     sentences = []
     if figures["training_images"] > there:
         sentences.append(f"figures.training_images is {figures['training_images']}, but {of}: use at most that")
@@ -117,7 +120,9 @@ def _of_pde(pde: Settings) -> list[str]:
     if pde["amplitudes"][-1] == 0:
         sentences.append("pde.amplitudes ends in 0: leave the last modes out, or give them an amplitude")
     elif max(map(abs, pde["amplitudes"])) < 1e-100:
-        sentences.append("pde.amplitudes are all below 1.0e-100, where their squares vanish: give one a larger amplitude")
+        sentences.append(
+            "pde.amplitudes are all below 1.0e-100, where their squares vanish: give one a larger amplitude"
+        )
     return sentences
 
 

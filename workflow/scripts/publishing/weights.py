@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import Tensor
 
+from diffusion.classifier import CLASSES, Classifier
 from diffusion.unet import UNet
 from engine.errors import UserError
-from engine.files import read_json, sha256, write_json
+from engine.files import read_json, reading, sha256, write_json
 from engine.tensors import read_tensors, write_tensors
 from publishing import origin
 
@@ -27,6 +29,17 @@ LARGEST_FILE = 16_000_000
 SUMS = "SHA256SUMS"
 FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
 """The record of weights whose training is not known: all is counted from here on."""
+
+NUMBERS = {
+    "ddpm": ["parameters", "training_images", "steps", "image_visits", "seconds", "last_loss"],
+    "classifier": ["test_accuracy", "test_images", "training_images"],
+}
+"""Of each model, what later rules read in the summary of its record, ..."""
+COLUMNS = {
+    "ddpm": ["step", "images", "loss", "learning_rate", "images_per_second", "seconds"],
+    "classifier": ["true", *(f"found_{digit}" for digit in range(CLASSES))],
+}
+"""... and in its table."""
 
 Settings = dict[str, dict]
 """Some of the settings: section, then key, then value."""
@@ -111,10 +124,19 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
     """
     files = verify(folder, model)
     weights = [file for file in files if file.suffix == ".safetensors"]
-    record = read_json(folder / f"{model}.json")
-    refuse_other_settings(record["settings"], settings, folder)
-    [table] = [file for file in files if file.suffix == ".csv"]
-    return Trained(join([read_tensors(file) for file in weights]), record, table)
+    record, [table] = folder / f"{model}.json", [file for file in files if file.suffix == ".csv"]
+    with reading(record, f"the record of a training of {model}"):
+        trained = read_json(record)
+        settings_then, summary, _ = trained["settings"], trained["summary"], trained["origin"]["commit"]
+        refuse_other_settings(settings_then, settings, folder)
+        if wrong := [key for key in NUMBERS[model] if not 0 <= float(summary[key])]:
+            raise ValueError(f"{wrong[0]} is {summary[wrong[0]]}")
+    with reading(table, f"the table of a training of {model}"):
+        if not len(pd.read_csv(table, usecols=COLUMNS[model], dtype=float)):
+            raise ValueError("it has no rows")
+    tensors = join([read_tensors(file) for file in weights])
+    refuse_other_network(tensors, model, settings, folder)
+    return Trained(tensors, trained, table)
 
 
 def take_start(start: Path, expected: str, settings: Settings) -> Trained:
@@ -137,13 +159,8 @@ def take_start(start: Path, expected: str, settings: Settings) -> Trained:
     if start.is_dir():
         trained = unpack(start, "ddpm", settings)
     else:
-        try:
-            trained = Trained(join([read_tensors(start)]), FROM_NOTHING)
-        except SafetensorError as reason:
-            raise UserError(
-                f"ddpm.start is {start}, which is not a safetensors file ({reason}): name another"
-            ) from None
-    refuse_other_network(trained.tensors, settings, start)
+        trained = Trained(join([read_tensors(start)]), FROM_NOTHING)
+        refuse_other_network(trained.tensors, "ddpm", settings, start)
     return trained
 
 
@@ -151,7 +168,8 @@ def verify(folder: Path, model: str) -> list[Path]:
     """The files of a model in a folder of weights, checked. Raises UserError if one is not what SHA256SUMS says."""
     sums = folder / SUMS
     remedy = f"restore {folder} as it was, for weights/ with `git checkout -- weights`"
-    lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
+    with reading(sums, "a list of SHA-256 sums"):
+        lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
     known = {line[1]: line[0] for line in lines if len(line) == 2 and line[1].startswith(model)}
     for kind in (".safetensors", ".json", ".csv"):
         if not any(name.endswith(kind) for name in known):
@@ -181,17 +199,24 @@ def refuse_other_settings(trained: Settings, given: Settings, place: Path) -> No
         )
 
 
-def refuse_other_network(tensors: dict[str, Tensor], settings: Settings, place: Path) -> None:
-    """Raises UserError unless the tensors are those of the network of these settings."""
-    channels, image_size = settings["ddpm"]["channels"], settings["data"]["image_size"]
+def refuse_other_network(tensors: dict[str, Tensor], model: str, settings: Settings, place: Path) -> None:
+    """Raises UserError unless the tensors are those of the model, `ddpm` or `classifier`, of these settings."""
     with torch.device("meta"):
-        asked = {name: tuple(value.shape) for name, value in UNet(channels, image_size).state_dict().items()}
+        if model == "ddpm":
+            channels, image_size = settings["ddpm"]["channels"], settings["data"]["image_size"]
+            network, of = (
+                UNet(channels, image_size),
+                f"ddpm.channels = {channels} and data.image_size = {image_size} make",
+            )
+        else:
+            network, of = Classifier(), "the classifier"
+        asked = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in tensors.items()}
     if wrong := [name for name in [*asked, *given] if asked.get(name) != given.get(name)]:
         name = wrong[0]
         raise UserError(
-            f"the weights in {place} are of another network than ddpm.channels = {channels} and data.image_size = "
-            f"{image_size} make: the tensor {name} has the shape {given.get(name)} in them, and {asked.get(name)} here"
+            f"the weights in {place} are of another network than {of}: the tensor {name} has the shape "
+            f"{given.get(name)} in them, and {asked.get(name)} here"
         )
 
 
