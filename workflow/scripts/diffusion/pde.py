@@ -167,7 +167,7 @@ class Solution:
 def solve(
     u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, order: int = 2, also: Collection[int] = ()
 ) -> Solution:
-    """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept at every `save_every`-th step, and after `also`.
+    """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept after every `save_every`-th and `also`.
 
     `order` is the order in time, an even number: a step costs order / 2 tridiagonal solves, and where only the end is
     needed, a few steps of order 6 replace hundreds of order 2.
@@ -191,8 +191,8 @@ def solve(
             rates.append(multiplier(u, grid))
     if not (np.isfinite(u).all() and np.isfinite([C, norm_drift, mean_drift, *rates]).all()):
         raise UserError(
-            f"the solution of the PDE is not finite after {steps} steps of {dt:g} on {grid.N} cells: its numbers left the "
-            "range of floating-point numbers; look at pde.amplitudes, pde.length and pde.dt for one too large or too small"
+            f"the solution of the PDE is not finite after {steps} steps of {dt:g} on {grid.N} cells: it left the range "
+            "of floating-point numbers; look at pde.amplitudes, pde.length and pde.dt for one too large or small"
         )
     return Solution(np.array(times), np.array(states), np.array(rates), C, norm_drift, mean_drift)
 
@@ -270,8 +270,9 @@ def figure_7(
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The solution that figure 7 shows, from u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k, until t_end.
 
-    First the solution at about a thousand times t, (m,), fewer on a very fine grid, and at the `profile_times`: x, t, u, mu and C as in `Solution`, and the amplitudes,
-    (m, K + 1), and eigenvalues, (K + 1,), of phi_0..phi_K. Then C, the drifts over all steps, and their number.
+    First the solution at about a thousand times t, (m,), fewer on a very fine grid, and at the
+    `profile_times`: x, t, u, mu and C as in `Solution`, and the amplitudes, (m, K + 1), and eigenvalues, (K + 1,), of
+    phi_0..phi_K. Then C, the drifts over all steps, and their number.
     """
     grid = Grid(length, cells)
     steps, modes = round(t_end / dt), slice(len(amplitudes) + 1)

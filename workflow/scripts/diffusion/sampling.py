@@ -139,8 +139,8 @@ class Sampler:
         for t, x in backward_process(self.eps_theta, start, z, self.schedule):
             if t == 0 and not x.isfinite().all():
                 raise UserError(
-                    "a sample is not finite: Algorithm 2 diverged, with weights that predict no noise or a variance "
-                    "schedule too steep for them; lower ddpm.beta_T, or train the network again, longer or with a lower "
+                    "a sample is not finite: Algorithm 2 diverged, with weights that predict no noise, or a variance "
+                    "schedule too steep for them; lower ddpm.beta_T, or train the network longer or with a lower "
                     "ddpm.learning_rate"
                 )
             yield t, x

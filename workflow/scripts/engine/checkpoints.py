@@ -59,7 +59,7 @@ def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
 class _WithoutProse(ast.NodeTransformer):
     """Removes docstrings, and strings that stand alone beside what they describe."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:  # noqa: N802 (the name that ast asks for)
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
 
 
@@ -152,8 +152,9 @@ def collect(
     states: StateFolder,
     hardware: Hardware = CPU,
 ) -> Tensor:
-    """The ends x_0, (n, ...) on the CPU, of `process(indices, batch_size)`, which takes one batch after the other through
-    `steps` steps (t, x_t), down to t = 0. Each batch is saved when it is finished; the same call continues after it.
+    """The ends x_0, (n, ...) on the CPU, of `process(indices, batch_size)`, which takes one batch after the other
+    through `steps` steps (t, x_t), down to t = 0. Each batch is saved when it is finished; the same call
+    continues after it.
     """
     states.remove_partial()
     ends = saved[1]["ends"] if (saved := states.load()) else torch.empty(0)

@@ -44,13 +44,13 @@ def reading(file: Path | str, expected: str) -> Iterator[None]:
         raise
     except Exception as reason:
         raise UserError(
-            f"{file} is damaged, or is not {expected} ({type(reason).__name__}: {reason}): restore it, or delete it and "
-            "run again, if a run made it"
+            f"{file} is damaged, or is not {expected} ({type(reason).__name__}: {reason}): restore it, or delete it "
+            "and run again, if a run made it"
         ) from None
 
 
 def read_json(file: Path | str) -> Any:
-    """The content of a JSON file. Raises UserError, which names the file, if it is not JSON, or holds NaN or infinity."""
+    """The content of a JSON file. Raises UserError, which names it, if it is not JSON, or holds NaN or infinity."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"it holds {constant}")

@@ -80,13 +80,13 @@ def explain(error: Exception, snakemake) -> str | None:
         return f"rule {snakemake.rule} stopped{where}: {CORRECTABLE[error.errno]}"
     if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, f"{type(error).__name__}: {error}", re.I):
         return (
-            f"rule {snakemake.rule} ran out of memory ({str(error).strip().splitlines()[0] or 'no more is said'}): free "
-            f"some, run fewer jobs at once (--cores 1), or lower {LARGE}"
+            f"rule {snakemake.rule} ran out of memory ({' '.join(str(error).split())[:200]}): free some, run fewer "
+            f"jobs at once (--cores 1), or lower {LARGE}"
         )
     if changed := [file for file in snakemake.input if was_changed(file, Path(snakemake.log[0]).parent)]:
         return (
-            f"rule {snakemake.rule} cannot use {', '.join(changed)} ({type(error).__name__}: {error}), which is not what "
-            "an earlier rule wrote there: delete it, and run again to make it anew"
+            f"rule {snakemake.rule} cannot use {', '.join(changed)} ({type(error).__name__}: {error}), which is not "
+            "what an earlier rule wrote there: delete it, and run again to make it anew"
         )
     return None
 

@@ -95,8 +95,8 @@ def _of_schedule(ddpm: Settings) -> list[str]:
     if log_alpha_bar < -SMALLEST:
         return [
             f"ddpm.T = {T} steps from ddpm.beta_1 = {ddpm['beta_1']} to ddpm.beta_T = {ddpm['beta_T']} leave exp("
-            f"{log_alpha_bar:.0f}) of the image's variance, below what floating-point numbers hold: lower ddpm.beta_T or "
-            "ddpm.T"
+            f"{log_alpha_bar:.0f}) of the image's variance, below what floating-point numbers hold: lower ddpm.beta_T "
+            "or ddpm.T"
         ]
     if power * -log_alpha_bar > SMALLEST:
         return [f"ddpm.loss_weight_power is {power}, at which the weights of the loss overflow: lower it"]

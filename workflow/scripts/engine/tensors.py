@@ -20,7 +20,7 @@ def write_tensors(file: Path | str, tensors: dict[str, Tensor]) -> None:
 
 
 def read_tensors(file: Path | str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises UserError if it is no such file, or holds a number that is not finite."""
+    """The tensors of a safetensors file. Raises UserError if it is no such file, or a number is not finite."""
     try:
         tensors = load_file(file)
     except SafetensorError as reason:
@@ -36,6 +36,6 @@ def refuse_not_finite(tensors: dict[str, Tensor], what: str) -> None:
     """Raises UserError if a tensor has an entry that is NaN or infinite."""
     if bad := [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]:
         raise UserError(
-            f"{what} are not finite ({bad[0]} holds NaN or infinity): the training that made them diverged; train again "
-            "with a lower learning rate"
+            f"{what} are not finite ({bad[0]} holds NaN or infinity): the training that made them diverged; train "
+            "again with a lower learning rate"
         )

@@ -129,7 +129,7 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
         trained = read_json(record)
         settings_then, summary, _ = trained["settings"], trained["summary"], trained["origin"]["commit"]
         refuse_other_settings(settings_then, settings, folder)
-        if wrong := [key for key in NUMBERS[model] if not 0 <= float(summary[key])]:
+        if wrong := [key for key in NUMBERS[model] if not float(summary[key]) >= 0]:
             raise ValueError(f"{wrong[0]} is {summary[wrong[0]]}")
     with reading(table, f"the table of a training of {model}"):
         if not len(pd.read_csv(table, usecols=COLUMNS[model], dtype=float)):
