@@ -8,9 +8,10 @@ from networks import small_network
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
-from diffusion.sampling import Sampler, draw_noise
+from diffusion.sampling import Noise, Sampler, draw_noise
 from diffusion.unet import UNet
 from engine.device import CPU
+from engine.errors import UserError
 
 SCHEDULE = VarianceSchedule.linear(8, 0.01, 0.3)
 SHAPE = (1, 8, 8)
@@ -38,6 +39,24 @@ def test_noise_is_addressed_by_seed_stream_and_index():
     assert torch.equal(noise[1:], draw_noise(1, "sample", [9], 8, SHAPE))
     for other in (draw_noise(2, "sample", [9], 8, SHAPE), draw_noise(1, "figure", [9], 8, SHAPE)):
         assert not torch.equal(noise[1:], other)
+
+
+@pytest.mark.parametrize("most", [1, 4 * 2 * 64 * 3, 4 * 2 * 64 * 5, 2**20])
+@pytest.mark.parametrize("T", [1, 2, 8, 30])
+def test_the_noise_of_a_long_process_is_the_same_in_parts(T, most):
+    """In the order in which Algorithm 2 takes it, and in any other."""
+    whole = draw_noise(1, "sample", [4, 9], T, SHAPE)
+    z = Noise(1, "sample", [4, 9], T, SHAPE, CPU.device, most)
+    assert torch.equal(z.x_T, whole[:, 0])
+    for t in [*range(T, 0, -1), *range(T + 1)]:
+        assert torch.equal(z(t), whole[:, t])
+    assert z.part.nbytes <= max(most, 4 * 2 * 64)
+
+
+def test_samples_that_are_not_finite_are_refused():
+    sampler = replace(Sampler.of(small_network(), SCHEDULE, 1), eps_theta=lambda x, t: x * torch.nan)
+    with pytest.raises(UserError, match="a sample is not finite"):
+        list(sampler.in_batches("sample", range(3), 2))
 
 
 def test_the_process_runs_from_its_own_noise_down_to_the_sample():

@@ -15,6 +15,11 @@ def _is_number(_: object, value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
+def _is_whole(_: object, value: object) -> bool:
+    """8.0 is whole too."""
+    return _is_number(_, value) and value == int(cast(float, value))
+
+
 def _matches(_: object, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
     """A pattern is for the whole text: Python's `$` lets a line break follow."""
     if isinstance(value, str) and not re.fullmatch(pattern, value):
@@ -24,7 +29,7 @@ def _matches(_: object, pattern: str, value: object, __: object) -> Iterator[Val
 Validator = validators.extend(
     Draft202012Validator,
     {"pattern": _matches},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_whole}),
 )
 
 Address = Sequence[str | int]

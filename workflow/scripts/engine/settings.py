@@ -39,7 +39,7 @@ def errors(settings: Settings, schema: dict[str, Any]) -> list[str]:
             others[section] = {key: one for key, one in value.items() if f"{section}.{key}" not in MOVED}
     sentences = [f"{key} has moved: write {MOVED[key]}" for key in moved]
     sentences += schema_errors(others, schema, root="config.yaml", advice=ADVICE)
-    return sentences or contradictions(settings)
+    return sentences or contradictions(declare(settings, schema))
 
 
 def declare(value: Any, schema: dict[str, Any]) -> Any:
@@ -107,16 +107,16 @@ def _of_pde(pde: Settings) -> list[str]:
     """Where the times of figure 7 are not those of its steps, or its start is nothing."""
     dt, t_end, sentences = pde["dt"], pde["t_end"], []
     if beyond := [t for t in pde["profile_times"] if t > t_end]:
-        sentences.append(f"pde.profile_times has {beyond}, beyond pde.t_end = {t_end}")
+        sentences.append(f"pde.profile_times has [{', '.join(f'{t:g}' for t in beyond)}], beyond pde.t_end = {t_end:g}")
     if t_end / dt > MOST_STEPS:
         sentences.append(f"pde.t_end / pde.dt is {t_end / dt:.3g}, more than {MOST_STEPS:,} steps: raise pde.dt")
+    elif t_end < dt / 2:
+        sentences.append(f"pde.t_end is {t_end}, less than one step pde.dt = {dt}: lower pde.dt")
     elif between := [t for t in dict.fromkeys([t_end, *pde["profile_times"]]) if not _is_multiple(t, dt)]:
         sentences.append(
             f"pde.dt is {dt}, whose steps do not reach the times {', '.join(map(str, between))} of pde.t_end and "
             "pde.profile_times: choose pde.dt so that each of them is a multiple of it"
         )
-    elif t_end < 0.5 * dt:
-        sentences.append(f"pde.t_end is {t_end}, less than one step pde.dt = {dt}: lower pde.dt")
     if pde["amplitudes"][-1] == 0:
         sentences.append("pde.amplitudes ends in 0: leave the last modes out, or give them an amplitude")
     elif max(map(abs, pde["amplitudes"])) < 1e-100:
