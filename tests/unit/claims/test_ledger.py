@@ -168,3 +168,10 @@ def test_verify_fails_for_broken_algebra_and_for_no_other_claim(tmp_path, holds,
     )
     assert done.returncode == code and "a-claim" in done.stdout
     assert ("an-identity" in done.stderr) == (not holds)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("condition", [condition for condition, *_ in CONDITIONS])
+def test_there_is_no_verdict_on_a_number_that_is_not_finite(value, condition):
+    with pytest.raises(UserError, match="no verdict is given on that"):
+        look_up("a-claim", "file.record", {"n": condition}, records(value))

@@ -6,7 +6,7 @@ number that a set is too small to give is None.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -258,7 +258,7 @@ Images = TypeVar("Images", Tensor, np.ndarray)
 
 def spread(images: Images, number: int) -> Images:
     """At most `number` of the images, evenly spread, since MNIST's first test images are the easier ones."""
-    return images[:: max(1, -(-len(images) // number))]
+    return cast(Images, images[:: max(1, -(-len(images) // number))])
 
 
 def measure(

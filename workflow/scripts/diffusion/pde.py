@@ -279,7 +279,10 @@ def figure_7(
     u_0 = combination(np.array(amplitudes), grid.x, grid.L)
     save_every = max(1, steps // 1000, steps * cells // MOST_VALUES)
     also = {steps, *(round(t / dt) for t in profile_times)}
-    solution = solve(u_0, grid, dt, steps, save_every, also=also)
+    try:
+        solution = solve(u_0, grid, dt, steps, save_every, also=also)
+    except ValueError as reason:
+        raise UserError(f"the settings of pde cannot be used for figure 7: {reason}") from None
     arrays = {
         "x": grid.x,
         "t": solution.t,

@@ -69,8 +69,10 @@ def job(snakemake) -> Iterator[None]:
             logging.exception("unexpected error")
         raise SystemExit(1) from None
     if first:
-        for file in filter(os.path.isfile, snakemake.output):
-            log.handle(logging.makeLogRecord({"levelno": logging.INFO, "msg": f"wrote {file}, SHA-256 {sha256(file)}"}))
+        for file in map(str, snakemake.output):
+            if Path(file).is_file():
+                words = f"wrote {file}, SHA-256 {sha256(file)}"
+                log.handle(logging.makeLogRecord({"levelno": logging.INFO, "msg": words}))
 
 
 def explain(error: Exception, snakemake) -> str | None:
