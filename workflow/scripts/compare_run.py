@@ -33,7 +33,6 @@ except UserError as error:
     sys.exit(f"error: {error}")
 print(*lines, sep="\n")
 differ = [line for line in lines if not line.agrees]
-print(
-    f"\n{len(lines) - len(differ)} of {len(lines)} numbers agree with the reference, made on {reference['made']['processor']}."
-)
+agreeing = f"{len(lines) - len(differ)} of {len(lines)} numbers agree with the reference"
+print(f"\n{agreeing}, which was made on {made}.")
 sys.exit(1 if differ else 0)
