@@ -34,5 +34,5 @@ except UserError as error:
 print(*lines, sep="\n")
 differ = [line for line in lines if not line.agrees]
 agreeing = f"{len(lines) - len(differ)} of {len(lines)} numbers agree with the reference"
-print(f"\n{agreeing}, which was made on {made}.")
+print(f"\n{agreeing}, which was made on {reference['made']['processor']}.")
 sys.exit(1 if differ else 0)
