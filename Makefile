@@ -15,7 +15,7 @@ PARTS ?= network pde
 
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
-MIRROR = $(if $(MNIST),'data={"mirrors": ["$(MNIST)"]}')
+MIRROR = $(if $(MNIST),'execution={"mirrors": ["$(MNIST)"]}')
 # A run of PRESET: its settings lie over those of config.yaml, and over both those that SAMPLES asks for.
 RUN = $(PRESET)$(if $(SAMPLES),-$(SAMPLES))
 FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
@@ -51,9 +51,8 @@ verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESE
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
 	$(WORKFLOW) --report results/$(RUN)/report.html
 
-weights: .venv/workflow  ## train the paper's network at 28x28 for hours on two cores, and put its weights into weights/
-	$(SNAKEMAKE) --configfile presets/shipped.yaml --config preset=weights 'ddpm={"weights": "train"}' \
-	    'classifier={"weights": "train"}' $(MIRROR) $(ARGS) -- ship_weights
+weights: .venv/workflow  ## train the network of weights/ further, for hours on two cores, and put its new weights there
+	$(SNAKEMAKE) --configfile presets/weights.yaml $(if $(MIRROR),--config $(MIRROR)) $(ARGS) -- ship_weights
 
 gallery: override PRESET = shipped
 gallery: .venv/workflow  ## docs/, which the README shows, and the model card of weights/, from a run of the shipped preset

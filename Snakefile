@@ -6,18 +6,9 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
-report: "workflow/report/workflow.rst"
-
-
+include: "workflow/rules/settings.smk"
 include: "workflow/rules/common.smk"
-
-
-pathvars:
-    results=f"results/{config['preset']}",
-    logs=f"results/{config['preset']}/logs",
-    benchmarks=f"results/{config['preset']}/benchmarks",
-
-
+# The rules, in any order.
 include: "workflow/rules/data.smk"
 include: "workflow/rules/ddpm.smk"
 include: "workflow/rules/classifier.smk"

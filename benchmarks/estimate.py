@@ -8,25 +8,30 @@ Downloads are not counted, and parts that could run side by side are counted one
 import argparse
 import logging
 import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from modulefinder import ModuleFinder
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 
+from benchmarks import ROOT
 from benchmarks.measuring import OTHERS_LIMIT, Watch
-from benchmarks.minutes import SCRIPTS, start_seconds
+from benchmarks.minutes import HEAVY, SCRIPTS, start_seconds
 from benchmarks.ours import Ours
 from benchmarks.settings import settings
 from diffusion.classifier import ClassifierSettings, probabilities, train_classifier
+from diffusion.data import COUNTS
 from diffusion.images import rescale
 from diffusion.pde import Grid, combination, solve
 from engine.progress import duration
-
-TRAINING_IMAGES = {"mnist": 60_000, "digits": 1_437}
-TEST_IMAGES = {"mnist": 10_000, "digits": 360}
-JOBS_WITH_TORCH, JOBS_THAT_DRAW, JOBS_OF_THE_PDE = 17, 8, 2
 
 
 def steady(rate: Callable[[int], float], at_least: float) -> float:
@@ -36,7 +41,8 @@ def steady(rate: Callable[[int], float], at_least: float) -> float:
 
 def network(config: dict, threads: int, at_least: float) -> tuple[Ours, dict[str, float]]:
     """Seconds to train the network and to sample from it."""
-    ddpm, samples, compute = config["ddpm"], config["samples"], config["compute"]
+    ddpm, compute, execution = config["ddpm"], config["compute"], config["execution"]
+    count = config["samples"]["count"]
     ours = Ours(
         *(compute["device"], compute["precision"], threads, ddpm["channels"]),
         *(config["data"]["image_size"], ddpm["averaging"]),
@@ -49,21 +55,22 @@ def network(config: dict, threads: int, at_least: float) -> tuple[Ours, dict[str
         """Seconds for a whole batch."""
         return ddpm["T"] / steady(lambda steps: ours.sample(batch_size, steps) / batch_size, at_least)
 
-    batch_size = min(samples["batch_size"], -(-samples["count"] // samples["shards"]))
+    batch_size = min(execution["batch_size"], -(-count // execution["shards"]))
     parts = {}
     if ddpm["weights"] == "train":
         steps = max(1, int(ddpm["epochs"] * ddpm["images_per_epoch"] / ddpm["batch_size"]))
         name = f"train the network: {steps} steps of {ddpm['batch_size']} images"
         parts[name] = steps / steady(training, at_least)
     return ours, parts | {
-        f"generate {samples['count']} samples": samples["count"] / batch_size * sampling(batch_size),
+        f"generate {count} samples": count / batch_size * sampling(batch_size),
         "nine runs each for figures 3, 5 and 6": 3 * sampling(9),
     }
 
 
 def classifier(config: dict, ours: Ours, at_least: float) -> float:
     """Seconds to train the classifier and to test it."""
-    given, source = config["classifier"], config["data"]["source"]
+    given = config["classifier"]
+    training_images, test_images = COUNTS[config["data"]["source"]]
     labels = torch.zeros(len(ours.images), dtype=torch.int64)
     plan = ClassifierSettings(0, 1, given["batch_size"], given["learning_rate"])
 
@@ -78,8 +85,8 @@ def classifier(config: dict, ours: Ours, at_least: float) -> float:
     )
     started = time.perf_counter()
     probabilities(model, rescale(ours.images[:1000]), ours.hardware.device)
-    test = (time.perf_counter() - started) / 1000 * TEST_IMAGES[source]
-    steps = given["epochs"] * (TRAINING_IMAGES[source] // given["batch_size"])
+    test = (time.perf_counter() - started) / 1000 * test_images
+    steps = given["epochs"] * (training_images // given["batch_size"])
     return steps / steady(training, at_least) + test
 
 
@@ -98,18 +105,49 @@ def pde(config: dict) -> float:
     return given["t_end"] / given["dt"] * step_seconds(given["cells"]) + tables
 
 
+def jobs(config: dict) -> dict[str, int]:
+    """How many jobs of each rule a whole run consists of, without the download, as Snakemake plans it."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "settings.yaml"
+        file.write_text(yaml.safe_dump(config), encoding="utf-8")
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--forceall", "--configfile", file]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise SystemExit(done.stdout)
+    table = done.stdout.split("Job stats:")[1].split("total")[0]
+    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+    return {rule: count for rule, count in counts.items() if rule not in ("all", "download_mnist")}
+
+
+def script(rule: str) -> Path:
+    """The script of a rule: it has the rule's name, but for rules that are made in a loop and share one."""
+    shared = "unpack_weights.py" if rule.startswith("unpack_") else "draw_figure.py"
+    own = SCRIPTS / f"{rule}.py"
+    return own if own.is_file() else SCRIPTS / shared
+
+
+def starts(jobs: dict[str, int]) -> float:
+    """Seconds that the jobs take to start; of all scripts that import the same heavy packages, one is measured."""
+    measured: dict[frozenset[str], float] = {}
+    total = 0.0
+    for rule, count in jobs.items():
+        finder = ModuleFinder(path=[str(SCRIPTS)])  # what it does not find is from elsewhere
+        finder.run_script(str(script(rule)))
+        packages = frozenset(HEAVY & {name.split(".")[0] for name in finder.any_missing()})
+        if packages not in measured:
+            measured[packages] = start_seconds(script(rule), 1)
+        total += count * measured[packages]
+    return total
+
+
 def estimate(config: dict, threads: int, at_least: float = 5.0) -> tuple[str, dict[str, float]]:
     """What computes, and the seconds of each part; `at_least` is the time that each measurement takes."""
-    threads = min(threads, config["compute"]["threads"])
+    threads = min(threads, config["execution"]["threads"])
     ours, parts = network(config, threads, at_least)
     if config["classifier"]["weights"] == "train":
         parts["train the classifier and test it"] = classifier(config, ours, at_least)
     parts["solve the PDE and check the solver"] = pde(config)
-    with_torch, draw, plain = (
-        start_seconds(SCRIPTS / script, 1) for script in ("prepare_images.py", "draw_figure.py", "solve_pde.py")
-    )
-    starts = JOBS_WITH_TORCH * with_torch + JOBS_THAT_DRAW * draw + JOBS_OF_THE_PDE * plain
-    parts["starts of all jobs, and small work"] = starts
+    parts["starts of all jobs, and small work"] = starts(jobs(config))
     return str(ours.hardware), parts
 
 

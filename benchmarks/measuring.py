@@ -22,7 +22,7 @@ from benchmarks import RESULTS
 OTHERS_LIMIT = 0.05
 """Largest share of the machine's processor time that others may use during the rounds."""
 SPREAD_LIMIT = 0.15
-"""Largest (max - min) / median over the rounds of a yardstick: what no code of ours has a part in."""
+"""Largest (max - min) / median over the rounds of a yardstick: in which our code has no part."""
 
 
 class Apart:

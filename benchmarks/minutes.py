@@ -18,6 +18,8 @@ from benchmarks import ROOT
 from benchmarks.settings import settings
 
 SCRIPTS = ROOT / "workflow" / "scripts"
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"}
+"""Packages that take long to import."""
 
 
 def rules(benchmarks: Path) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def starts() -> pd.DataFrame:
         done = subprocess.run(
             [sys.executable, "-c", loaded], cwd=SCRIPTS, check=True, stdout=subprocess.PIPE, text=True
         )
-        heavy = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"} & set(done.stdout.split())
+        heavy = HEAVY & set(done.stdout.split())
         rows.append({"script": script.name, "seconds": start_seconds(script), "loads": ", ".join(sorted(heavy))})
     return pd.DataFrame(rows).sort_values("seconds", ascending=False)
 

@@ -126,7 +126,7 @@ def main() -> None:
     table = pd.DataFrame([row for one in measured for row in rows(one, about)])
     count = given.samples if given.samples is not None else 500 if gpu else 0
     if count:
-        batch_size = settings("paper")["samples"]["batch_size"]
+        batch_size = settings("paper")["execution"]["batch_size"]
         seconds = {name: contestant("samples", count, batch_size) for name, contestant in contestants.items()}
         table[f"s for {count} samples"] = table["contestant"].map(seconds)
     record = {

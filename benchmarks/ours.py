@@ -5,6 +5,7 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from diffusion.data import COUNTS
 from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
 from diffusion.sampling import Sampler, backward_process, noise_predictor
@@ -15,7 +16,7 @@ from engine.device import Hardware, compiled, use_threads
 from engine.progress import History
 
 SEED = 0
-IMAGES = 60_000  # as many as MNIST has to train with
+IMAGES, _ = COUNTS["mnist"]
 
 
 def clock(hardware: Hardware) -> float:

@@ -30,7 +30,7 @@ SIZES = [50 * 2**k for k in range(9)]
 TOLERANCES = [10.0 ** (-k / 2) for k in range(4, 17)]
 STEPS = [1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640]
 SLACK = 1.1
-"""A method is accurate enough if its error is at most so many times that of the discretisation in space alone."""
+"""A method is accurate enough if its error is at most this many times that of the discretisation in space."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Equations:
 
 
 def scipy_methods(grid: Grid, u_0: np.ndarray, end: float) -> list[Method]:
-    """BDF and LSODA as they come, and told that the Jacobian is sparse or banded."""
+    """BDF and LSODA with their defaults, and with the Jacobian declared sparse or banded."""
     equations = Equations(grid)
 
     def method(name: str, **options) -> Method:
@@ -85,7 +85,7 @@ def scipy_methods(grid: Grid, u_0: np.ndarray, end: float) -> list[Method]:
 
 
 def py_pde_methods(grid: Grid, u_0: np.ndarray, end: float) -> list[Method]:
-    """Its adaptive Runge-Kutta solver, and its door to LSODA, compiled beforehand by numba."""
+    """Its adaptive Runge-Kutta solver, and its interface to LSODA, compiled in advance by numba."""
     from pde import PDE, CartesianGrid, RungeKuttaSolver, ScalarField, ScipySolver  # in the peers' environment alone
 
     state = ScalarField(CartesianGrid([[0, grid.L]], grid.N), u_0)

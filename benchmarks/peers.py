@@ -1,4 +1,4 @@
-"""The libraries that one would take instead, as they come: float32, their own loss, optimiser and sampler's step.
+"""The libraries that one would use instead, with their defaults: float32, their own loss, optimiser and sampler's step.
 
 Their training loops also clip gradients and average weights. That is left out here, to their advantage.
 """
@@ -42,7 +42,7 @@ class Peer(ABC):
 
     @abstractmethod
     def generate(self, batch_size: int) -> None:
-        """So many samples by the library's own call."""
+        """This many samples by the library's own call."""
 
     def images(self, batch_size: int) -> Tensor:
         return 2 * torch.rand(batch_size, *SHAPE, device=self.device) - 1
@@ -82,7 +82,7 @@ class Peer(ABC):
         return batch_size * steps / (clock(self.device) - started)
 
     def samples(self, count: int, batch_size: int) -> float:
-        """Seconds for so many whole samples of 500 steps."""
+        """Seconds for this many whole samples of 500 steps."""
         self.network.eval()
         started = clock(self.device)
         for first in range(0, count, batch_size):

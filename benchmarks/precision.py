@@ -30,7 +30,7 @@ def samples(config: dict, results: Path, count: int, hardware: Hardware) -> Tens
     model = UNet.load(results / "models" / "ddpm.safetensors", ddpm["channels"], config["data"]["image_size"])
     schedule = VarianceSchedule.linear(ddpm["T"], ddpm["beta_1"], ddpm["beta_T"])
     sampler = Sampler.of(model, schedule, config["seed"], hardware)
-    return snapshots(sampler.in_batches("sample", range(count), config["samples"]["batch_size"]))[:, 0]
+    return snapshots(sampler.in_batches("sample", range(count), config["execution"]["batch_size"]))[:, 0]
 
 
 def verdict(exact: Tensor, rounded: Tensor, p_exact: Tensor, p_rounded: Tensor, threshold: float) -> dict:

@@ -1,4 +1,4 @@
-"""The page for the class room in a real browser: Chromium, without a network, on the page of a tiny run."""
+"""The page for the classroom in a real browser: Chromium, without a network, on the page of a tiny run."""
 
 import json
 import math

@@ -88,7 +88,7 @@ LOG = "results/tiny/logs/train_ddpm.log"
 @pytest.fixture
 def long(tiny):
     """A training of a minute, so that there is time to stop it in its middle; it saves its state every second."""
-    (tiny / "long.yaml").write_text("ddpm: {epochs: 2.0, save_minutes: 0.02}")
+    (tiny / "long.yaml").write_text("ddpm: {epochs: 2.0}\nexecution: {save_minutes: 0.02}")
     return tiny
 
 
@@ -112,7 +112,7 @@ def says(file: Path, sentence: str) -> bool:
 
 def test_terminated_job_saves_its_state_and_a_retry_goes_on(long):
     """SIGTERM to the script, as Slurm sends it before a time limit, under a Snakemake that tries again."""
-    (long / "long.yaml").write_text("ddpm: {epochs: 2.0, save_minutes: 100}")
+    (long / "long.yaml").write_text("ddpm: {epochs: 2.0}\nexecution: {save_minutes: 100}")
     running = begin(long, "--retries", "1", "--", TARGET)
     wait_until(lambda: says(long / LOG, "step 50 of 359"), running)
     found = subprocess.run(["pgrep", "-f", f"{long.folder}.*train_ddpm.py"], capture_output=True, text=True).stdout

@@ -69,7 +69,7 @@ def test_the_rule_starts_as_many_processes_as_the_setting_says(tiny):
     found = {}
     for gpus in (1, 2):
         (tiny / "gpus.yaml").write_text(
-            f"preset: gpus{gpus}\nddpm: {{epochs: 0.1, gpus: {gpus}}}\ncompute: {{precision: float32}}"
+            f"preset: gpus{gpus}\nddpm: {{epochs: 0.1}}\ncompute: {{precision: float32}}\nexecution: {{gpus: {gpus}}}"
         )
         target = f"results/gpus{gpus}/models/ddpm.json"
         done = tiny.snakemake("--configfile", "tiny.yaml", "gpus.yaml", "--", target)

@@ -18,7 +18,7 @@ import yaml
 from conftest import TINY, Checkout, planned
 from crates import altered, graph, problems
 from pypdf import PdfReader
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from publishing.weights import join
 
@@ -136,8 +136,12 @@ def test_weights_that_were_shipped_take_the_place_of_training(finished, other):
     assert "| `ddpm.batch_size` | 8 |" in card and "of 10 samples" in card and "of scikit-learn's digits" in card
 
     (other / "more.yaml").write_text("ddpm: {epochs: 0.1}")
+    assert other.snakemake(*settings, "more.yaml").returncode == 0  # what only the training depended on is free
+    numbers = json.loads((results / "numbers.json").read_text(encoding="utf-8"))
+    assert numbers["settings"]["ddpm"]["epochs"] == 0.05  # and told as it was in the training
+    (other / "more.yaml").write_text("ddpm: {beta_T: 0.2}")
     done = other.snakemake(*settings, "more.yaml")
-    assert done.returncode != 0 and "ddpm.epochs is 0.1, but 0.05 for them" in done.output, done.output
+    assert done.returncode != 0 and "ddpm.beta_T is 0.2, but 0.3 for them" in done.output, done.output
     damaged = other / "weights/ddpm-2-of-2.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
     done = other.snakemake(*settings)
@@ -148,15 +152,13 @@ def test_weights_that_were_shipped_take_the_place_of_training(finished, other):
     assert done.returncode != 0 and "there is no weights/ddpm-2-of-2.safetensors" in done.output, done.output
 
 
-def test_training_goes_on_from_the_weights_of_a_commit(other):
+def test_training_goes_on_from_a_folder_of_weights_without_a_history_of_git(other):
     """With next to no learning rate it ends with those weights; steps, visits, time and history are counted on."""
     first = json.loads((other / "weights/ddpm.json").read_text(encoding="utf-8"))
     rows = pd.read_csv(other / "weights/ddpm_history.csv")
     weights = join([load_file(file) for file in sorted((other / "weights").glob("ddpm-*.safetensors"))])
-    for command in (("init",), ("add", "weights"), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "a")):
-        subprocess.run(["git", *command], cwd=other.folder, check=True, capture_output=True)
-    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=other.folder, text=True).strip()
-    (other / "start.yaml").write_text(f"ddpm: {{start: '{commit}', learning_rate: 1.0e-12, epochs: 0.1}}")
+    start = {"start": "weights", "start_sha256": sha256((other / "weights/SHA256SUMS").read_bytes()).hexdigest()}
+    (other / "start.yaml").write_text(yaml.safe_dump({"ddpm": start | {"learning_rate": 1.0e-12, "epochs": 0.1}}))
 
     done = other.snakemake(*PRESET, "start.yaml", "--", "ship_weights")
     assert done.returncode == 0, done.output
@@ -164,7 +166,7 @@ def test_training_goes_on_from_the_weights_of_a_commit(other):
     assert ended.keys() == weights.keys()
     assert all(torch.allclose(ended[name], weights[name], rtol=0, atol=1e-9) for name in weights)
     record = json.loads((other / "weights/ddpm.json").read_text(encoding="utf-8"))
-    assert record["start"] == first and record["settings"]["ddpm"]["start"] == commit
+    assert record["start"] == first and record["settings"]["ddpm"].items() >= start.items()
     found, before, steps = record["summary"], first["summary"], int(0.1 * 1437 / 8)
     assert found["steps"] == before["steps"] + steps and found["seconds"] > before["seconds"]
     assert found["image_visits"] == before["image_visits"] + 8 * steps
@@ -174,13 +176,30 @@ def test_training_goes_on_from_the_weights_of_a_commit(other):
         *(found[key] for key in ("steps", "image_visits", "seconds"))
     ]
 
-    (other / "wide.yaml").write_text("ddpm: {channels: 64}")
-    done = other.snakemake(*PRESET, "start.yaml", "wide.yaml", "--", "results/tiny/models/ddpm.json")
-    assert done.returncode != 0 and "ddpm.channels is 64, but 32 for them" in done.output, done.output
-    (other / "start.yaml").write_text("ddpm: {start: '1234567'}")
+    shutil.rmtree(other / "results")  # the weights that it began with are no more in weights/
     done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
-    assert done.returncode != 0 and "ddpm.start is 1234567, but git does not give" in done.output, done.output
+    assert done.returncode != 0 and f"but ddpm.start_sha256 is '{start['start_sha256']}'" in done.output, done.output
+    start["start_sha256"] = sha256((other / "weights/SHA256SUMS").read_bytes()).hexdigest()
+    (other / "start.yaml").write_text(yaml.safe_dump({"ddpm": start | {"channels": 64}}))
+    done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
+    assert done.returncode != 0 and "ddpm.channels is 64, but 32 for them" in done.output, done.output
+    (other / "start.yaml").write_text("ddpm: {start: elsewhere}")
+    done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
+    assert done.returncode != 0 and "ddpm.start is elsewhere, but there is no elsewhere" in done.output, done.output
     assert "Traceback" not in done.output
+
+
+def test_training_goes_on_from_a_bare_file_and_is_counted_from_there(other):
+    file = other / "start.safetensors"
+    save_file(join([load_file(part) for part in sorted((other / "weights").glob("ddpm-*.safetensors"))]), file)
+    start = {"start": file.name, "start_sha256": sha256(file.read_bytes()).hexdigest()}
+    (other / "start.yaml").write_text(yaml.safe_dump({"ddpm": start | {"learning_rate": 1.0e-12}}))
+    done = other.snakemake(*PRESET, "start.yaml", "--", "results/tiny/models/ddpm.json")
+    assert done.returncode == 0, done.output
+    ended, begun = load_file(other / "results/tiny/models/ddpm.safetensors"), load_file(file)
+    assert all(torch.allclose(ended[name], begun[name], rtol=0, atol=1e-9) for name in begun)
+    assert json.loads((other / "results/tiny/models/ddpm.json").read_text())["steps"] == int(0.05 * 1437 / 8)
+    assert len(pd.read_csv(other / "results/tiny/models/ddpm_history.csv")) == 1
 
 
 def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
@@ -242,7 +261,7 @@ def told(rules: set[str]) -> set[str]:
 
 
 EDITS = [
-    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "figure_7", "make_classroom"} | OF_PDE),
+    ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "make_classroom"} | DRAWING | OF_PDE),
     ("workflow/scripts/publishing/plots.py", DRAWING),
     ("workflow/scripts/diffusion/sampling.py", SAMPLING | {"measure_network"}),
     ("workflow/scripts/diffusion/backward.py", SAMPLING | {"measure_network", "measure_sde"}),
@@ -262,7 +281,9 @@ EDITS = [
     ("workflow/scripts/publishing/numbers.py", PAPER),
     ("workflow/scripts/publishing/provenance.py", {"describe_run"}),
     ("workflow/scripts/publishing/classroom.py", {"make_classroom"}),
-    ("workflow/report/classroom.html", {"make_classroom"}),
+    ("workflow/scripts/publishing/templates/classroom.js", {"make_classroom"}),
+    ("workflow/scripts/publishing/templates/claims.html", PAPER),
+    ("workflow/scripts/publishing/rendering.py", {"make_classroom"} | PAPER),
 ]
 
 
@@ -286,10 +307,12 @@ SETTINGS = [
     ("pde: {t_end: 5.0}", {"solve_pde", "figure_7", "make_classroom"} | OF_PDE),
     ("pde: {dt: 0.02}", {"solve_pde", "verify_pde", "figure_7", "make_classroom"} | OF_PDE),
     ("figures: {training_images: 20}", {"choose_training_images", "figure_1"}),
-    ("compute: {threads: 1}", set()),
-    ("ddpm: {save_minutes: 3}", set()),
-    ("samples: {batch_size: 7}", set()),
-    ("data: {mirrors: [/elsewhere]}", set()),
+    ("execution: {gpus: 2}", set()),
+    ("execution: {save_minutes: 3}", set()),
+    ("execution: {batch_size: 7}", set()),
+    ("execution: {mirrors: [/elsewhere]}", set()),
+    ("execution: {threads: 1}", set()),
+    ("execution: {shards: 2}", {"generate_samples", "categorise_samples", "figure_4"} | OF_SAMPLES),
     ("agent: Ada", {"describe_run"}),
 ]
 
@@ -369,7 +392,7 @@ def test_the_report_is_one_file_with_all_figures_and_their_numbers(finished):
 
 def test_mnist_through_the_mirror_setting(tiny, mnist):
     """The same workflow on MNIST: download from a folder, 32 pixels, figures 1 and 2."""
-    (tiny / "mnist.yaml").write_text(f"data: {{source: mnist, image_size: 32, mirrors: ['{mnist}']}}")
+    (tiny / "mnist.yaml").write_text(f"data: {{source: mnist, image_size: 32}}\nexecution: {{mirrors: ['{mnist}']}}")
     wanted = [f"results/tiny/figures/fig{n}.png" for n in (1, 2)]
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "--", *wanted)
     assert done.returncode == 0, done.output
@@ -383,7 +406,7 @@ def test_after_fetch_nothing_needs_a_network(tiny, mnist):
     if subprocess.run([*cut, "true"], capture_output=True).returncode:
         pytest.skip("the network cannot be cut here: unshare -n is not allowed")
     (tiny / "mnist.yaml").write_text("data: {source: mnist}")
-    (tiny / "mirror.yaml").write_text(f"data: {{mirrors: ['{mnist}']}}")
+    (tiny / "mirror.yaml").write_text(f"execution: {{mirrors: ['{mnist}']}}")
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "mirror.yaml", "--", "fetch")
     assert done.returncode == 0, done.output
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", prefix=cut)
@@ -399,7 +422,7 @@ def fails_with(done, sentence: str) -> None:
 
 def test_no_mirror_answers(tiny):
     """As on a machine without a network: a folder that is not there, and torchvision's mirrors out of reach."""
-    (tiny / "mnist.yaml").write_text("data: {source: mnist, mirrors: [/nowhere]}")
+    (tiny / "mnist.yaml").write_text("data: {source: mnist}\nexecution: {mirrors: [/nowhere]}")
     proxy = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "--", "results/tiny/data/images.npz", **proxy)
     fails_with(done, r"error: no mirror gave the four MNIST archives whole \(/nowhere: .*name a folder")

@@ -145,7 +145,7 @@ if not Path("cancelled").exists():
 
 def test_a_job_that_cancels_itself_is_tried_again_and_training_goes_on(slurm, tiny):
     """At its first attempt the training has Slurm cancel it, as at a time limit: SIGTERM, then the end."""
-    (tiny / "more.yaml").write_text("ddpm: {epochs: 1.0, save_minutes: 100}")
+    (tiny / "more.yaml").write_text("ddpm: {epochs: 1.0}\nexecution: {save_minutes: 100}")
     script = tiny / "workflow/scripts/train_ddpm.py"
     script.write_text(CANCELS_ITSELF + script.read_text())
     target = "results/tiny/models/ddpm.json"

@@ -9,7 +9,7 @@ import torch
 from conftest import ROOT
 from torch import nn
 
-from benchmarks.estimate import estimate
+from benchmarks.estimate import estimate, jobs, script
 from benchmarks.measuring import Apart, doubts, refuse_if_busy
 from benchmarks.minutes import imports, rules
 from benchmarks.ours import Ours, count_flops
@@ -89,12 +89,25 @@ def test_settings_of_a_preset_are_laid_over_config_yaml(tmp_path):
 
 
 def test_estimate_of_the_demo_grows_with_its_work():
-    config = settings("demo") | {"compute": {"device": "cpu", "precision": "float32", "threads": 2}}
-    config["samples"]["batch_size"] = 10
+    config = settings("demo") | {"compute": {"device": "cpu", "precision": "float32"}}
+    config["execution"] |= {"batch_size": 10, "threads": 2}
     _, parts = estimate(config, threads=2, at_least=0.0)
     assert all(seconds > 0 for seconds in parts.values())
     training, generating = [seconds for name, seconds in parts.items() if "train the network" in name or "500" in name]
     assert training > 60 and generating > 10  # minutes on any machine of today without a GPU
+
+
+@pytest.mark.parametrize("preset, more", [("demo", {"shards": 3}), ("shipped", {})])
+def test_jobs_are_those_of_the_workflow_and_each_has_a_script(preset, more):
+    config = settings(preset)
+    config["execution"] |= more
+    counts = jobs(config)
+    assert counts["generate_samples"] == config["execution"]["shards"]
+    assert {"shipped": "unpack_ddpm", "demo": "train_ddpm"}[preset] in counts
+    assert not {"all", "download_mnist"} & counts.keys()
+    assert all(script(rule).is_file() for rule in counts)
+    drawn = {rule for rule in counts if script(rule).name == "draw_figure.py"}
+    assert drawn == {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}
 
 
 def test_where_the_minutes_went(tmp_path):

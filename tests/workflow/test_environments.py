@@ -112,8 +112,8 @@ def rules() -> list[tuple[str, str, str]]:
     for _, block in rule_blocks():
         if script := re.search(r"script:\s+\"../scripts/(\w+\.py)\"", block):
             conda = re.search(r"conda:\s+\"../../envs/(\w+)\.yaml\"", block)
-            name = re.match(r"rule (\w+)|rule:\s+name:\s+f\"(\w+)", block)
-            found.append((name[1] or name[2], script[1], conda[1]))
+            name = re.match(r"rule (\w+):", block)  # in a loop over rules the name is computed
+            found.append((name[1] if name else script[1], script[1], conda[1]))
     return found
 
 

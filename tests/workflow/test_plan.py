@@ -7,7 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import ROOT, planned, rule_blocks
+
+from publishing import plots
 
 RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
@@ -59,11 +62,11 @@ def test_a_quick_look_has_fewer_samples_a_folder_of_its_own_and_the_mirror(check
     assert "7 samples" in output and str(tmp_path) in output
 
 
-def test_the_shipped_weights_can_be_trained_again(checkout):
-    """By the preset that takes them, so that its settings are those of the training, and from the same start."""
+def test_the_shipped_weights_can_be_trained_further(checkout):
+    """By a preset of its own, from the weights that lie there: the folder is read before it is written anew."""
     checkout.bring_weights()
     jobs = planned(make(checkout, "weights"))
-    assert {"fetch_start", "train_ddpm", "train_classifier", "ship_weights"} <= jobs.keys()
+    assert {"take_start", "train_ddpm", "train_classifier", "ship_weights"} <= jobs.keys()
     assert not {"unpack_ddpm", "unpack_classifier"} & jobs.keys()
 
 
@@ -77,9 +80,56 @@ def test_variants_of_the_demo_are_planned_for_the_benchmark_of_quality(checkout)
 
 
 def test_shards_are_a_setting(checkout):
-    (checkout / "shards.yaml").write_text("samples: {shards: 7}")
+    (checkout / "shards.yaml").write_text("execution: {shards: 7}")
     done = checkout.snakemake("-n", "--configfile", "shards.yaml")
     assert planned(done.output)["generate_samples"] == 7
+
+
+def test_the_rule_files_may_be_included_in_any_order(checkout):
+    """After the settings and what all share. The plans: a run, one with shipped weights, the training of those."""
+    checkout.bring_weights()
+    snakefile = checkout / "Snakefile"
+    text = snakefile.read_text()
+    first, files = text.split("# The rules, in any order.\n")
+    files, last = files.split("\n\n", 1)
+    assert first.count("include:") == 2 and files.count("\n") == files.count("include:") - 1 and "include" not in last
+    shipped = ("--configfile", "presets/shipped.yaml")
+    train = ("--config", 'ddpm={"weights": "train"}', 'classifier={"weights": "train"}', "--", "ship_weights")
+    for arguments in ((), shipped, (*shipped, *train)):
+        plans = []
+        for order in (1, -1):
+            snakefile.write_text(first + "\n".join(files.split("\n")[::order]) + "\n\n" + last)
+            done = checkout.snakemake("-n", *arguments)
+            assert done.returncode == 0, done.output
+            plans.append(planned(done.output))
+        assert plans[0] == plans[1] != {}
+
+
+def test_every_rule_file_opens_with_what_comes_in_and_what_goes_out():
+    for file in (ROOT / "workflow/rules").glob("*.smk"):
+        docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8").split('"""\n')[0] + '"""\n'))
+        assert re.search(r"\n\nIn: .+\nOut: ", docstring, re.S), file.name
+
+
+def test_what_changes_no_result_is_no_reason_to_run_again():
+    """Nothing of `execution` is among a rule's params, nor in a group of settings that they take."""
+    for file in (ROOT / "workflow/rules").glob("*.smk"):
+        for line in re.findall(r".*execution.*", file.read_text(encoding="utf-8")):
+            used = re.search(r'config\["execution"\]\["(\w+)"\]', line)
+            assert not used or line.split(used[0])[0].strip() in {"threads:", "gpu=", "samples="}, (
+                f"{file.name}: {line}"
+            )
+            assert "select(" not in line, f"{file.name}: {line}"
+
+
+def test_the_table_of_figures_has_what_the_rules_the_report_and_the_gallery_need():
+    figures = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8"))
+    assert list(figures) == [*(f"fig{n}" for n in range(1, 8)), "learning_curve"]
+    for name, figure in figures.items():
+        assert {"rule", "data", "function", "category", "label", "shows", "message", "caption"} == figure.keys()
+        assert figure["rule"] == name.replace("fig", "figure_") and all(isinstance(one, str) for one in figure.values())
+        assert callable(getattr(plots, figure["function"]))
+        assert (ROOT / f"workflow/report/{name}.rst").is_file()
 
 
 def test_every_rule_has_log_benchmark_message_environment_and_library():

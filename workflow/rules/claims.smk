@@ -1,4 +1,9 @@
-MEASURES = ["algebra", "forward", "network", "pde", "samples", "sde"]
+"""The paper's claims: what this run measures of each, and the verdicts.
+
+In: the results of all the other rules; paper/claims.yaml, the claims with their conditions.
+Out: claims/<file>.json, the measurements (check_algebra, measure_*); claims/claims.json and claims.csv, a verdict on
+each claim (judge_claims).
+"""
 
 
 rule check_algebra:
@@ -31,7 +36,7 @@ rule measure_forward:
         "<benchmarks>/measure_forward.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["execution"]["threads"]
     params:
         schedule=SCHEDULE,
         seed=config["seed"],
@@ -78,7 +83,7 @@ rule measure_network:
         "<benchmarks>/measure_network.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["execution"]["threads"]
     params:
         schedule=SCHEDULE,
         paper=dict(
@@ -111,7 +116,7 @@ rule measure_samples:
         "<benchmarks>/measure_samples.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["execution"]["threads"]
     params:
         confidence=config["samples"]["confidence"],
         image=config["figures"]["image"],

@@ -1,6 +1,9 @@
-CLASSIFYING = select("classifier", "epochs", "batch_size", "learning_rate")
-JUDGING = {"data": LEARNED["data"], "classifier": CLASSIFYING}
+"""The classifier that judges the samples. With shipped weights, weights.smk stands in for this file.
 
+In: data/images.npz.
+Out: models/classifier.safetensors, the weights; classifier.json, its accuracy on the test images;
+classifier_confusion.csv, which digit it takes for which (train_classifier).
+"""
 
 if config["classifier"]["weights"] == "train":
 
@@ -18,11 +21,11 @@ if config["classifier"]["weights"] == "train":
             "<benchmarks>/train_classifier.tsv"
         conda:
             "../../envs/learn.yaml"
-        threads: config["compute"]["threads"]
+        threads: config["execution"]["threads"]
         resources:
             gpu=1,
         params:
-            training=CLASSIFYING,
+            training=CLASSIFIER,
             device=config["compute"]["device"],
             seed=config["seed"],
         message:

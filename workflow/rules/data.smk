@@ -1,7 +1,9 @@
-ARCHIVES = [
-    f"resources/mnist/{name}-ubyte.gz"
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-]
+"""The images.
+
+In: the four MNIST archives, from a mirror or the internet, or the digits that come with scikit-learn.
+Out: resources/mnist/, which all presets share (download_mnist; `fetch` asks for all that needs a network);
+data/images.npz, images and labels for training and for testing (prepare_images).
+"""
 
 
 rule download_mnist:
@@ -24,7 +26,7 @@ rule download_mnist:
 rule prepare_images:
     input:
         library=library("prepare_images.py"),
-        archives=ARCHIVES if config["data"]["source"] == "mnist" else [],
+        archives=FETCHED,
     output:
         images="<results>/data/images.npz",
     log:
@@ -34,8 +36,7 @@ rule prepare_images:
     conda:
         "../../envs/learn.yaml"
     params:
-        source=config["data"]["source"],
-        image_size=config["data"]["image_size"],
+        **IMAGES,
         seed=config["seed"],
     message:
         "Bring the images of '{params.source}' to {params.image_size}x{params.image_size} pixels"
@@ -45,6 +46,6 @@ rule prepare_images:
 
 rule fetch:
     input:
-        ARCHIVES if config["data"]["source"] == "mnist" else [],
+        FETCHED,
     message:
         "Fetch all that needs a network"

@@ -1,51 +1,33 @@
-NETWORK = select("ddpm", "channels")
-SCHEDULE = select("ddpm", "T", "beta_1", "beta_T")
-TRAINING = select(
-    "ddpm",
-    "start",
-    "batch_size",
-    "epochs",
-    "images_per_epoch",
-    "learning_rate",
-    "adam_decays",
-    "warmup_steps",
-    "cosine_decay",
-    "averaging",
-    "stratified_t",
-    "loss_weight_power",
-)
-COMPUTE = select("compute", "device", "precision")
-IMAGES = select("data", "source", "image_size")
-LEARNED = {"data": IMAGES, "ddpm": SCHEDULE | NETWORK | TRAINING}
-START = {
-    "weights": "<results>/models/start.safetensors",
-    "record": "<results>/models/start.json",
-    "history": "<results>/models/start_history.csv",
-}
+"""The network that predicts the noise, trained by Algorithm 1. With shipped weights, weights.smk stands in.
 
+In: data/images.npz; the weights that the training goes on from, where ddpm.start names some (take_start).
+Out: models/ddpm.safetensors, the weights; ddpm.json, what the training was; ddpm_history.csv, its loss (train_ddpm).
+"""
 
 if config["ddpm"]["weights"] == "train":
 
     if config["ddpm"]["start"]:
 
-        rule fetch_start:
+        # What the start holds is known by its SHA-256. It is no input, since `ship_weights` may write into the same folder.
+        rule take_start:
             input:
-                library=library("fetch_start.py"),
+                library=library("take_start.py"),
             output:
                 **START,
             log:
-                "<logs>/fetch_start.log",
+                "<logs>/take_start.log",
             benchmark:
-                "<benchmarks>/fetch_start.tsv"
+                "<benchmarks>/take_start.tsv"
             conda:
                 "../../envs/learn.yaml"
             params:
-                commit=config["ddpm"]["start"],
-                settings={"data": IMAGES, "ddpm": SCHEDULE | NETWORK},
+                start=config["ddpm"]["start"],
+                sha256=config["ddpm"]["start_sha256"],
+                settings=USED["ddpm"],
             message:
-                "Take the weights of commit {params.commit}, which the training goes on from"
+                "Take the weights of {params.start}, which the training goes on from"
             script:
-                "../scripts/fetch_start.py"
+                "../scripts/take_start.py"
 
     rule train_ddpm:
         input:
@@ -62,9 +44,9 @@ if config["ddpm"]["weights"] == "train":
             "<benchmarks>/train_ddpm.tsv"
         conda:
             "../../envs/learn.yaml"
-        threads: config["compute"]["threads"]
+        threads: config["execution"]["threads"]
         resources:
-            gpu=config["ddpm"]["gpus"],
+            gpu=config["execution"]["gpus"],
         params:
             network=NETWORK,
             schedule=SCHEDULE,

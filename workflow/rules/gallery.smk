@@ -1,17 +1,22 @@
-SHOWN = [*(f"fig{n}" for n in range(1, 8)), "learning_curve"]
+"""The gallery of docs/, which is committed; so it is a target of its own, outside `all`.
+
+In: the figures, the backward process at many steps, numbers.json.
+Out: docs/README.md, its figures and its animation (gallery).
+"""
 
 
-# A target of its own, outside `all`: it writes into docs/, which is committed.
 rule gallery:
     input:
         library=library("make_gallery.py"),
-        figures=expand("<results>/figures/{name}.png", name=SHOWN),
+        template="workflow/scripts/publishing/templates/gallery.md",
+        captions="workflow/figures.yaml",
+        figures=figures("png"),
         backward="<results>/classroom/backward.npz",
         numbers="<results>/numbers.json",
     output:
         page="docs/README.md",
         animation="docs/reverse.gif",
-        figures=expand("docs/{name}.png", name=SHOWN),
+        figures=expand("docs/{name}.png", name=FIGURES),
     log:
         "<logs>/gallery.log",
     benchmark:

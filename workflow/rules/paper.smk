@@ -1,9 +1,15 @@
+"""The run's numbers in one place, and the companion document.
+
+In: what the run measured, its claims, its benchmarks, its figures; paper/, the document's text.
+Out: numbers.json for the document and the gallery, numbers.rst and claims/claims.html for the report (gather_numbers);
+companion.pdf (typeset_companion).
+"""
+
 # Whose benchmarks the companion's section on cost adds up. `download_mnist` is not among them: all presets share its
 # files, so only the first run has its benchmark.
 COSTS = [
     "prepare_images",
-    LEARNING["ddpm"],
-    LEARNING["classifier"],
+    *(f"{'unpack' if model in SHIPPED else 'train'}_{model}" for model in SETTINGS),
     "categorise_samples",
     "noise_image",
     "denoise_gaussians",
@@ -19,6 +25,8 @@ COSTS = [
 rule gather_numbers:
     input:
         library=library("gather_numbers.py"),
+        captions_template="workflow/scripts/publishing/templates/numbers.rst",
+        claims_template="workflow/scripts/publishing/templates/claims.html",
         training="<results>/models/ddpm.json",
         history="<results>/models/ddpm_history.csv",
         classifier="<results>/models/classifier.json",
@@ -30,6 +38,7 @@ rule gather_numbers:
         convergence="<results>/pde/convergence.csv",
         growth_rates="<results>/pde/growth_rates.csv",
         network="<results>/claims/network.json",
+        records=[RECORDS[model] for model in SHIPPED],
         claims="<results>/claims/claims.json",
         benchmarks=[
             *expand("<benchmarks>/{rule}.tsv", rule=COSTS[:3]),
@@ -51,14 +60,14 @@ rule gather_numbers:
     benchmark:
         "<benchmarks>/gather_numbers.tsv"
     conda:
-        "../../envs/numerics.yaml"
+        "../../envs/learn.yaml"
     params:
         preset=config["preset"],
         note=demo_note(),
         weights=config["ddpm"]["weights"],
         settings={
-            **LEARNED,
-            "classifier": CLASSIFYING,
+            **(USED if "ddpm" in SHIPPED else SETTINGS)["ddpm"],
+            "classifier": {} if "classifier" in SHIPPED else CLASSIFIER,
             "samples": select("samples", "count", "confidence"),
             "figures": select("figures", "training_images", "forward_times", "backward_times", "image"),
             "pde": select("pde", "length", "cells", "dt", "t_end", "amplitudes", "profile_times"),
@@ -76,8 +85,9 @@ rule typeset_companion:
         text="paper/companion.typ",
         parts=["paper/style.typ", "paper/format.typ", "paper/references.bib"],
         original="config.yaml",
+        captions="workflow/figures.yaml",
         numbers="<results>/numbers.json",
-        figures=[figure for figure in figures() if figure.endswith(".pdf")],
+        figures=figures("pdf"),
     output:
         pdf=report(
             "<results>/companion.pdf",

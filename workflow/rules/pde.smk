@@ -1,3 +1,11 @@
+"""The norm-preserving PDE (20)-(22) of section 7.
+
+In: the settings alone.
+Out: figures/fig7.npz, the solution, and pde/invariants.json, its norm and energy (solve_pde); pde/convergence.csv and
+growth_rates.csv, the solver's errors and the measured rates (23) (verify_pde).
+"""
+
+
 rule solve_pde:
     input:
         library=library("solve_pde.py"),

@@ -1,3 +1,10 @@
+"""Where the run's results come from.
+
+In: every file of the run, the workflow's own files, the data's archives.
+Out: data/sources.json, the data with their SHA-256 (fingerprint_data); ro-crate-metadata.json, which describes the run,
+its origin and its results, and provenance/, a copy of the workflow (describe_run).
+"""
+
 import re
 
 # What the workflow consists of. A run's crate holds a copy, so that it explains itself without git.
@@ -12,7 +19,7 @@ SOURCES = [
         "paper/*",
         "profiles/default/*",
         "workflow/**/*.*",
-        *(["weights/ddpm*", "weights/classifier*", SUMS] if SHIPPED else []),
+        *(["weights/ddpm*", "weights/classifier*", "weights/SHA256SUMS"] if SHIPPED else []),
     )
     for file in sorted(Path(workflow.basedir).glob(pattern))
     if file.is_file() and file.suffix != ".pyc"
@@ -22,7 +29,7 @@ SOURCES = [
 rule fingerprint_data:
     input:
         library=library("fingerprint_data.py"),
-        archives=ARCHIVES if config["data"]["source"] == "mnist" else [],
+        archives=FETCHED,
     output:
         data="<results>/data/sources.json",
     log:

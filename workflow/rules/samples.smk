@@ -1,5 +1,10 @@
-scattergather:
-    samples=config["samples"]["shards"],
+"""The generated images, by Algorithm 2, and what the classifier makes of them.
+
+In: the weights of the network and of the classifier, in models/.
+Out: samples/shards/<k>-of-<n>.npz, the images, a file for each of execution.shards jobs (generate_samples);
+samples/categories.csv and summary.json, the digit that each is taken for, and figures/fig4.npz, which shows them sorted
+(categorise_samples).
+"""
 
 
 rule generate_samples:
@@ -14,16 +19,13 @@ rule generate_samples:
         "<benchmarks>/generate_samples_{scatteritem}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["execution"]["threads"]
     resources:
         gpu=1,
     params:
-        network=NETWORK,
-        schedule=SCHEDULE,
+        **SAMPLER,
         image_size=config["data"]["image_size"],
         total=config["samples"]["count"],
-        compute=COMPUTE,
-        seed=config["seed"],
     message:
         "Algorithm 2: generate shard {wildcards.scatteritem} of the {params.total} samples"
     script:

@@ -1,5 +1,10 @@
-# Trained weights that travel with the repository, in weights/: `ship_weights` takes them from a run, and a run with
-# `weights: shipped` unpacks them in place of its training.
+"""Trained weights that travel with the repository, in weights/.
+
+In: weights/, where `weights: shipped` takes them in place of a training; or models/ of a run that is to be shipped.
+Out: models/ddpm.* and models/classifier.*, as the trainings make them (unpack_ddpm, unpack_classifier); and, as targets
+outside `all`, weights/ from a run (ship_weights) and its model card (write_card).
+"""
+
 WEIGHTS = {
     "ddpm": expand("weights/ddpm-{n}-of-2.safetensors", n=[1, 2]),
     "classifier": ["weights/classifier.safetensors"],
@@ -7,9 +12,6 @@ WEIGHTS = {
 RECORDS = {"ddpm": "weights/ddpm.json", "classifier": "weights/classifier.json"}
 TABLES = {"ddpm": "weights/ddpm_history.csv", "classifier": "weights/classifier_confusion.csv"}
 SUMS = "weights/SHA256SUMS"
-SETTINGS = {"ddpm": LEARNED, "classifier": JUDGING}
-SHIPPED = [model for model in WEIGHTS if config[model]["weights"] == "shipped"]
-LEARNING = {model: f"{'unpack' if model in SHIPPED else 'train'}_{model}" for model in WEIGHTS}
 
 for model in SHIPPED:
     if absent := [file for file in [*WEIGHTS[model], RECORDS[model], TABLES[model], SUMS] if not Path(file).is_file()]:
@@ -38,7 +40,8 @@ for model in SHIPPED:
         conda:
             "../../envs/learn.yaml"
         params:
-            settings=SETTINGS[model],
+            model=model,
+            settings=USED[model],
         message:
             f"Check and unpack the weights of weights/ for the {model}"
         script:
@@ -69,7 +72,7 @@ if not SHIPPED:
         conda:
             "../../envs/learn.yaml"
         params:
-            settings=list(SETTINGS.values()),
+            settings=SETTINGS,
             seed=config["seed"],
         message:
             "Put the weights of the run '{config[preset]}' into weights/"
@@ -82,6 +85,7 @@ if len(SHIPPED) == len(WEIGHTS):
     rule write_card:
         input:
             library=library("write_card.py"),
+            template="workflow/scripts/publishing/templates/card.md",
             record=RECORDS["ddpm"],
             numbers="<results>/numbers.json",
         output:

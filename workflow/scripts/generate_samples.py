@@ -10,7 +10,7 @@ from engine.progress import follow
 
 params = snakemake.params
 # The batch size changes no sample, so it is no param: changing it is no reason to generate them again.
-batch_size = snakemake.config["samples"]["batch_size"]
+batch_size = snakemake.config["execution"]["batch_size"]
 
 with job(snakemake):
     shard, shards = map(int, snakemake.wildcards.scatteritem.split("-of-"))

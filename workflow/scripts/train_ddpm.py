@@ -15,9 +15,10 @@ from engine.job import asked_to_stop, job
 from engine.progress import History
 from publishing.training import Earlier, history_table, summary
 
-params, inputs, output, ddpm = snakemake.params, snakemake.input, snakemake.output, snakemake.config["ddpm"]
+params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 # What changes no result but by rounding is no param: changing it is no reason to train again.
-processes, save_seconds = ddpm["gpus"], 60 * ddpm["save_minutes"]
+execution = snakemake.config["execution"]
+processes, save_seconds = execution["gpus"], 60 * execution["save_minutes"]
 parallel.launch(processes)
 
 with job(snakemake):
@@ -31,8 +32,7 @@ with job(snakemake):
         model.load_state_dict(load_file(weights))
         earlier = Earlier.read(*records)
     # Another seed for every start, or the earlier training's minibatches and noise would come again.
-    given = {name: value for name, value in params.training.items() if name != "start"}
-    settings = TrainingSettings.of_epochs(**given, seed=params.seed + earlier.steps)
+    settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
 
     training = Training(model.to(hardware.device), settings, parallel.shared(compiled(model, hardware.device)))
     steps = training_steps(

@@ -9,6 +9,7 @@ with job(snakemake):
     inputs = {
         "numbers": f"/{snakemake.input.numbers}",
         "original": f"/{snakemake.input.original}",
+        "captions": f"/{snakemake.input.captions}",
         "figures": f"/{Path(snakemake.input.figures[0]).parent.as_posix()}",
     }
     document = typst.compile(snakemake.input.text, root=".", ignore_system_fonts=True, sys_inputs=inputs)

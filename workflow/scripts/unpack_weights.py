@@ -1,19 +1,18 @@
 import logging
 import shutil
+from pathlib import Path
 
 from safetensors.torch import save_file
 
 from engine.files import write_json
 from engine.job import job
-from publishing import weights as shipping
+from publishing.weights import unpack
 
-inputs, output = snakemake.input, snakemake.output
+inputs, output, params = snakemake.input, snakemake.output, snakemake.params
 
 with job(snakemake):
-    tensors, record = shipping.unpack(
-        inputs.weights, inputs.record, inputs.table, inputs.sums, snakemake.params.settings
-    )
-    logging.info("%d tensors, trained by %s", len(tensors), record["origin"])
-    write_json(output.summary, record["summary"])
+    trained = unpack(Path(inputs.sums).parent, params.model, params.settings)
+    logging.info("%d tensors, trained by %s", len(trained.tensors), trained.record["origin"])
+    write_json(output.summary, trained.record["summary"])
     shutil.copyfile(inputs.table, output.table)
-    save_file(tensors, output.weights)
+    save_file(trained.tensors, output.weights)

@@ -2,10 +2,10 @@ from pathlib import Path
 
 from engine.files import read_json
 from engine.job import job
-from publishing.weights import card
+from publishing.card import card
 
 inputs = snakemake.input
 
 with job(snakemake):
-    run, record = (read_json(file) for file in (inputs.numbers, inputs.record))
-    Path(snakemake.output.card).write_text(card(run, record), encoding="utf-8")
+    text = card(inputs.template, read_json(inputs.numbers), read_json(inputs.record))
+    Path(snakemake.output.card).write_text(text, encoding="utf-8")

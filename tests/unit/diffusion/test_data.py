@@ -32,6 +32,7 @@ def test_mnist_comes_whole_from_a_folder_whose_name_has_spaces(mirror, tmp_path)
     assert sorted(p.name for p in (tmp_path / "resources").iterdir()) == sorted(ARCHIVES)
     digits = read_mnist(tmp_path / "resources", 28)
     assert digits.train_images.shape == (60000, 1, 28, 28) and digits.test_images.shape == (10000, 1, 28, 28)
+    assert data.COUNTS["mnist"] == (len(digits.train_images), len(digits.test_images))
     with gzip.open(mirror / ARCHIVES[0]) as raw:  # at 28 pixels nothing is resized: the bytes of the archive
         raw.read(16)
         assert digits.train_images[:3].numpy().tobytes() == raw.read(3 * 28 * 28)
@@ -62,7 +63,7 @@ def remove(file):
 @pytest.mark.parametrize("damage", [truncate, alter, remove])
 def test_a_bad_archive_is_refused_and_the_next_mirror_asked(mirror, mnist, tmp_path, damage):
     damage(mirror / ARCHIVES[2])
-    with pytest.raises(UserError, match=rf"(?s){mirror}.*{ARCHIVES[2]}.*data\.mirrors"):
+    with pytest.raises(UserError, match=rf"(?s){mirror}.*{ARCHIVES[2]}.*execution\.mirrors"):
         download_mnist(tmp_path / "resources", [str(mirror)])
     assert list((tmp_path / "resources").iterdir()) == []
     download_mnist(tmp_path / "resources", [str(mirror), str(mnist)])
@@ -90,6 +91,7 @@ def test_a_mirror_that_accepts_and_never_answers_is_given_up(tmp_path, monkeypat
 def test_embedded_digits_are_split_by_label_and_framed():
     digits = read_embedded_digits(16, seed=0)
     assert digits.train_images.shape == (1437, 1, 16, 16) and digits.test_images.shape == (360, 1, 16, 16)
+    assert data.COUNTS["digits"] == (len(digits.train_images), len(digits.test_images))
     assert torch.bincount(digits.test_labels).min() >= 34  # ten classes of nearly one size
     assert digits.train_images[:, :, :2].max() == 0 and digits.train_images[:, :, :, -2:].max() == 0
     assert digits.train_images.max() > 250

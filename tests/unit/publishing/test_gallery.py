@@ -4,10 +4,12 @@ import json
 from io import BytesIO
 
 import numpy as np
+import yaml
 from conftest import ROOT
 from PIL import Image
 
-from publishing.gallery import FRAMES, GREYS, WIDTH, ZOOM, animation, page, small_png
+from publishing.gallery import FRAMES, GREYS, WIDTH, ZOOM, animation, small_png
+from publishing.rendering import render
 
 
 def test_animation_shows_the_nine_images_of_each_chosen_step_and_holds_the_last():
@@ -28,6 +30,13 @@ def test_animation_of_few_steps_shows_each_once():
     assert Image.open(BytesIO(animation(np.linspace(-1, 1, 3 * 9 * 16).reshape(3, 9, 4, 4)))).n_frames == 3
 
 
+FIGURES = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text(encoding="utf-8"))
+
+
+def page(run: dict) -> str:
+    return render(ROOT / "workflow/scripts/publishing/templates/gallery.md", run=run, figures=FIGURES)
+
+
 def test_small_figure_keeps_its_shape(tmp_path):
     Image.new("RGB", (2000, 1000), "white").save(tmp_path / "figure.png")
     small = small_png(tmp_path / "figure.png")
@@ -45,13 +54,17 @@ def test_page_names_every_figure_and_the_claims_that_are_not_confirmed():
         "classifier": {"test_accuracy": 0.5, "test_images": 10},
         "samples": {"recognised_share": 0.25, "samples": 8, "confidence_threshold": 0.9},
         "claims": claims,
-        "settings": {"ddpm": {"start": "0123456789", "T": 500}, "seed": 7},
+        "settings": {"ddpm": {"start": "weights", "T": 500}, "seed": 7},
     }
     text = page(run)
     assert all(f"(fig{n}.png)" in text for n in range(1, 8)) and "(reverse.gif)" in text
     for claim in claims["claims"]:
         assert (f"| {claim['statement']} |" in text) == (claim["verdict"] == "not confirmed")
     assert "**Demo on other digits.**" in text and "| `ddpm.T` | 500 |" in text and "| `seed` | 7 |" in text
-    assert "from the weights of commit 0123456," in text
+    assert "went on from the weights of an earlier training" in text and "travel with" not in text
+    assert all(f"{figure['caption']}" in text for figure in FIGURES.values())
     run["settings"]["ddpm"]["start"] = ""
-    assert "went on from" not in page(run)
+    run["weights"] = "shipped"
+    text = page(run)
+    assert "went on from" not in text and "Its weights travel with the repository. Trained on" in text
+    assert "Those of the network are of the training that made its weights." in text

@@ -11,33 +11,88 @@ import pytest
 import typst
 from conftest import ROOT
 from docutils.core import publish_parts
+from markupsafe import escape
 
 from engine.errors import UserError
 from publishing import numbers as companion
+from publishing.origin import pins
+from publishing.rendering import render
 
 CLAIMS = ROOT / "tests/helpers/claims.json"
+TEMPLATES = ROOT / "workflow/scripts/publishing/templates"
 TEXT = (ROOT / "paper" / "companion.typ").read_text(encoding="utf-8")
 
 
-def test_kept_amplitude_for_a_constant_variance():
-    assert np.allclose(companion.kept_amplitude(10, 0.19, 0.19), 0.9 ** np.arange(11))
+@pytest.fixture
+def files(tmp_path) -> dict:
+    """The inputs of the rule gather_numbers, of a run with three samples and two modes."""
+
+    def write(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return str(tmp_path / name)
+
+    t = np.linspace(0, 2, 201)
+    modes = {
+        "t": t,
+        "amplitudes": np.stack([0 * t, np.exp(-t) / 10, np.exp(-4 * t)], 1),
+        "eigenvalues": [0.0, 1.0, 4.0],
+    }
+    np.savez(tmp_path / "solution.npz", **modes)
+    confusion = pd.DataFrame(np.diag([5] * 10), index=pd.Index(range(10), name="true"))
+    return {
+        "training": write("ddpm.json", '{"parameters": 12, "image_visits": 80}'),
+        "history": write("history.csv", "step,loss,images_per_second\n1,1.0,30.0\n2,0.5,10.0\n3,0.25,20.0\n"),
+        "classifier": write("classifier.json", '{"test_accuracy": 0.9}'),
+        "confusion": write("confusion.csv", confusion.to_csv()),
+        "categories": write("categories.csv", "index,label,confidence\n0,7,0.95\n1,7,0.5\n2,1,0.91\n"),
+        "samples": write("summary.json", '{"samples": 3, "confidence_threshold": 0.9}'),
+        "solution": str(tmp_path / "solution.npz"),
+        "invariants": write("invariants.json", '{"C": 2.0}'),
+        "convergence": write("convergence.csv", "study,order\nspace,\nspace,1.5\n"),
+        "growth_rates": write("growth_rates.csv", "k,j\n1,2\n"),
+        "network": write("network.json", '{"arithmetic": {"image_visits": 9000}, "other": {}}'),
+        "claims": str(CLAIMS),
+        "benchmarks": [write("train_ddpm.tsv", "s\tmax_rss\tcpu_time\n2.0\t100.0\t1.5\n")],
+        "packages": [write("some.in", "# a comment\n-r other.in\nnumpy==2.0\n")],
+        "records": [],
+    }  # fmt: skip
 
 
-def test_leading_modes_change_where_two_exponentials_cross():
-    """On (0, pi) phi_1 and phi_2 hold a_1^2 e^{-2t} and 4 a_2^2 e^{-8t} of the norm: cross at ln(2 a_2 / a_1) / 3."""
-    t = np.linspace(0, 2, 2001)
-    amplitudes = np.stack(
-        [np.full_like(t, 9.0), 0.1 * np.exp(-t), np.exp(-4 * t)], axis=1
-    )  # that of phi_0 counts for none
-    first, second = companion.leading_modes(t, amplitudes, np.array([0.0, 1.0, 4.0]))
-    assert (first["k"], first["from"], second["k"], second["to"]) == (2, 0.0, 1, 2.0)
-    assert first["to"] == second["from"] == pytest.approx(np.log(20) / 3, abs=1e-3)
+SETTINGS = {
+    "data": {"source": "mnist"},
+    "ddpm": {"T": 10, "beta_1": 0.19, "beta_T": 0.19, "epochs": 5},
+    "classifier": {"epochs": 2},
+    "seed": 3,
+}
 
 
-def test_one_mode_leads_all_the_time():
-    assert companion.leading_modes(np.array([0.0, 1.0]), np.array([[0.0, 1.0]] * 2), np.array([0.0, 1.0])) == [
-        {"k": 1, "from": 0.0, "to": 1.0}
-    ]
+def test_numbers_are_gathered_from_the_files_of_the_run(files):
+    run = companion.gather(files, "mine", "a note", "train", SETTINGS)
+    assert (run["preset"], run["demo_note"], run["weights"], run["settings"]) == ("mine", "a note", "train", SETTINGS)
+    assert np.allclose(run["schedule"]["kept"], 0.9 ** np.arange(11))  # alpha_t = 0.81
+    assert run["training"] == {
+        "parameters": 12, "image_visits": 80, "first_loss": 1.0, "final_loss": 0.25, "images_per_second": 20.0,
+    }  # fmt: skip
+    assert run["classifier"] == {"test_accuracy": 0.9, "commonest_error": None}
+    assert run["samples"]["median_confidence"] == 0.91
+    rows = run["samples"]["by_label"]
+    assert [row["label"] for row in rows] == list(range(10))
+    assert (rows[7], rows[1]) == ({"label": 7, "count": 2, "recognised": 1}, {"label": 1, "count": 1, "recognised": 1})
+    assert rows[0] == {"label": 0, "count": 0, "recognised": 0}
+    assert [mode["k"] for mode in run["pde"]["leaders"]] == [2, 1]
+    assert run["pde"]["convergence"] == [{"study": "space", "order": None}, {"study": "space", "order": 1.5}]
+    assert run["pde"]["invariants"] == {"C": 2.0} and run["arithmetic"] == {"image_visits": 9000}
+    assert run["costs"][0]["rule"] == "train_ddpm" and run["packages"] == {"numpy": "2.0"}
+    assert list(run["claims"]["counts"].values()) == [2, 1, 1]
+    json.dumps(run, allow_nan=False)
+
+
+def test_where_weights_were_shipped_the_settings_are_those_of_their_training(files, tmp_path):
+    """Of the network they come from its record, whatever config.yaml has; the classifier was trained in the run."""
+    trained = {"data": {"source": "mnist"}, "ddpm": SETTINGS["ddpm"] | {"epochs": 77, "start": "elsewhere"}}
+    (tmp_path / "record.json").write_text(json.dumps({"settings": trained, "summary": {}}))
+    run = companion.gather(files | {"records": [tmp_path / "record.json"]}, "mine", "", "shipped", SETTINGS)
+    assert run["settings"] == SETTINGS | trained and run["settings"]["classifier"] == {"epochs": 2}
 
 
 def test_costs_add_up_shards_and_know_what_was_not_measured(tmp_path):
@@ -60,12 +115,9 @@ def test_commonest_error():
 
 
 def test_packages_of_the_short_lists():
-    found = companion.packages([ROOT / "envs/paper.in", ROOT / "envs/workflow.in"])
-    assert (
-        found["typst"] == typst.__version__
-        and "snakemake" in found
-        and not any(name.startswith("-r") for name in found)
-    )
+    pinned = pins([ROOT / "envs/paper.in", ROOT / "envs/workflow.in"])
+    assert pinned["typst"] == typst.__version__ and "snakemake" in pinned
+    assert not any(name.startswith("-r") for name in pinned)
 
 
 def broken(tmp_path: Path, edit) -> Path:
@@ -105,8 +157,13 @@ def test_counts_of_verdicts_are_counted():
 
 
 def test_the_page_of_claims_has_every_claim_and_no_foreign_markup():
-    page = companion.claims_page(companion.read_claims(CLAIMS), "Demo <note>")
+    ledger = companion.read_claims(CLAIMS)
+    page = render(TEMPLATES / "claims.html", ledger=ledger, note="Demo <note>")
     assert page.count("<tr>") == 5 and "set &lt;of nine&gt; &amp; no more" in page and "Demo &lt;note&gt;" in page
+    for claim in ledger["claims"]:
+        assert f'<td class="{claim["verdict"].replace(" ", "-")}">{claim["verdict"]}</td>' in page
+        assert all(escape(str(claim[key])) in page for key in companion.CLAIM if key != "kind")
+    assert "<p>2 confirmed, 1 not confirmed, 1 not testable here.</p>" in page
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r'code: "([\w.]+)"', TEXT))))
@@ -197,7 +254,7 @@ def test_captions_of_the_report_take_the_runs_numbers(caption, demo_note):
         pytest.skip("a caption without numbers")
     name = text.splitlines()[0]
     assert name == '.. include:: results/{{ snakemake.config["preset"] }}/numbers.rst'
-    text = text.replace(name, companion.substitutions(run_of(demo_note)))
+    text = text.replace(name, render(TEMPLATES / "numbers.rst", run=run_of(demo_note)))
     body = publish_parts(text.replace("{{", "").replace("}}", ""), writer="html")["body"]
     assert "system-message" not in body and "|" not in body
     if demo_note:

@@ -34,7 +34,7 @@ def run(tmp_path, monkeypatch):
         os.utime(file, (END.timestamp(),) * 2)
     return provenance.Run(
         folder=folder,
-        settings=read("config.yaml") | {"data": {"source": "mnist", "image_size": 32, "mirrors": ["/home/zoe"]}},
+        settings=(config := read("config.yaml")) | {"execution": {**config["execution"], "mirrors": ["/home/zoe"]}},
         schema=read("workflow/schemas/config.schema.yaml"),
         citation=read("CITATION.cff"),
         results=[figure],
@@ -107,7 +107,7 @@ def test_the_run_is_told_as_it_was(run, written):
 
 def test_settings_are_kept_whole_but_for_private_places(run, written):
     kept = yaml.safe_load((written / "provenance/run.yaml").read_text(encoding="utf-8"))
-    assert kept == run.settings | {"data": {**run.settings["data"], "mirrors": []}}
+    assert kept == run.settings | {"execution": {**run.settings["execution"], "mirrors": []}}
     text = (written / "ro-crate-metadata.json").read_text(encoding="utf-8")
     assert "/home/zoe" not in text and str(run.folder.parent) not in text
 
@@ -147,6 +147,28 @@ def test_the_commit_is_this_folders_own(run, tmp_path):
 
     provenance.describe(replace(run, commit="abc")).write(run.folder)
     assert graph(run.folder)["provenance/Snakefile"]["version"] == f"{run.citation['version']}+abc"
+
+
+def test_a_run_is_gathered_from_the_inputs_of_its_rule(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "results"
+    for file in ("logs/a.log", "logs/describe_run.log", "benchmarks/b.tsv", "benchmarks/describe_run.tsv", "c.csv"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("")
+    for file, content in (("data.json", [{"url": "u"}]), ("training.json", {"device": "CPU"})):
+        (tmp_path / file).write_text(json.dumps(content))
+    files = {
+        "results": [folder / "c.csv"], "intermediate": ["d.json"], "shards": ["e.npz"], "sources": ["Snakefile"],
+        "data": tmp_path / "data.json", "training": tmp_path / "training.json", "environments": ["envs/paper.in"],
+        "schema": "workflow/schemas/config.schema.yaml", "citation": "CITATION.cff",
+    }  # fmt: skip
+    settings = read("config.yaml") | {"agent": "Ada"}
+    run = provenance.gather(files, folder, settings, "a note", job="describe_run")
+    assert run.results == [folder / "c.csv", Path("d.json"), Path("e.npz")] and run.sources == [Path("Snakefile")]
+    assert run.records == [folder / "benchmarks/b.tsv", folder / "logs/a.log"]
+    assert (run.settings, run.agent, run.note, run.data) == (settings, "Ada", "a note", [{"url": "u"}])
+    assert run.citation == read("CITATION.cff") and run.schema["title"] == "The experiment's settings"
+    assert run.machine["trained on"] == "CPU" and run.snakemake == version("snakemake") and "typst" in run.packages
 
 
 def test_packages_are_named_as_installed_else_as_pinned(tmp_path):

@@ -1,23 +1,37 @@
-"""Weights that travel with the repository: whole, checked, and of the training that the settings describe."""
+"""Weights in a folder: whole, checked, and of a training that fits the settings; what a training may go on from."""
 
+import json
+import shutil
 import subprocess
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from networks import small_network
+from safetensors.torch import load_file, save_file
 
 from engine.errors import UserError
+from engine.files import read_json, sha256, write_json
 from publishing.weights import (
     LARGEST_FILE,
-    card,
+    SUMS,
+    about,
     checksums,
-    folder_of_commit,
     join,
     refuse_large,
     refuse_other_settings,
+    ship,
     split,
-    verify,
+    take_start,
+    unpack,
+    write_start,
 )
+
+SETTINGS = {"data": {"source": "digits", "image_size": 8}, "ddpm": {"T": 20, "channels": 32}}
+"""What the use of the weights depends on."""
+LEARNED = {"data": SETTINGS["data"], "ddpm": SETTINGS["ddpm"] | {"epochs": 3, "start": ""}}
+JUDGING = {"data": SETTINGS["data"], "classifier": {"epochs": 2}}
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
@@ -41,43 +55,6 @@ def test_the_papers_network_fits_into_two_files():
     assert (12_980_033 + 256 * 512 * 9) / 2 * 2 < LARGEST_FILE < 12_980_033 * 2
 
 
-@pytest.fixture
-def files(tmp_path):
-    for name, content in (("b.bin", b"12345"), ("a.bin", b"")):
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "SHA256SUMS").write_text(checksums(tmp_path.glob("*.bin")))
-    return tmp_path
-
-
-def test_sums_are_those_of_sha256sum(files):
-    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=files, capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout == "a.bin: OK\nb.bin: OK\n"
-    verify(files.glob("*.bin"), files / "SHA256SUMS")
-
-
-def test_a_damaged_and_an_unknown_file_are_refused(files):
-    (files / "b.bin").write_bytes(b"12346")
-    with pytest.raises(UserError, match=r"b\.bin is damaged or foreign.*restore"):
-        verify(files.glob("*.bin"), files / "SHA256SUMS")
-    (files / "c.bin").write_bytes(b"")
-    with pytest.raises(UserError, match=r"c\.bin is not listed.*restore"):
-        verify([files / "c.bin"], files / "SHA256SUMS")
-    (files / "SHA256SUMS").write_text("no sums\nat all, in fact\n\n")
-    with pytest.raises(UserError, match=r"a\.bin is not listed"):
-        verify([files / "a.bin"], files / "SHA256SUMS")
-
-
-def test_every_setting_of_another_training_is_named():
-    shipped = {"ddpm": {"T": 500, "channels": 64, "adam_decays": [0.9, 0.999]}}
-    refuse_other_settings(shipped, {"ddpm": dict(shipped["ddpm"])})
-    other = {"ddpm": {"T": 400, "channels": 64, "adam_decays": [0.9, 0.99]}, "data": {"image_size": 28}}
-    with pytest.raises(UserError) as error:
-        refuse_other_settings(shipped, other)
-    for words in ("ddpm.T is 400, but 500", "ddpm.adam_decays is [0.9, 0.99]", "data.image_size is 28, but None"):
-        assert words in str(error.value)
-    assert "channels" not in str(error.value)
-
-
 def test_a_file_too_large_is_refused(tmp_path):
     with (tmp_path / "w.safetensors").open("wb") as file:
         file.truncate(LARGEST_FILE)
@@ -87,55 +64,136 @@ def test_a_file_too_large_is_refused(tmp_path):
         refuse_large(tmp_path / "w.safetensors")
 
 
-def test_weights_of_an_earlier_commit_are_found_whatever_the_folder_holds_now(tmp_path):
-    repository, target = tmp_path / "clone", tmp_path / "target"
-    (repository / "weights").mkdir(parents=True)
-    file = repository / "weights/a.bin"
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
-        return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout.strip()
-
-    git("init")
-    for content in ("first", "second"):
-        file.write_text(content)
-        git("add", "weights")
-        git("commit", "-m", content)
-    first = git("rev-parse", "HEAD~1")
-    assert (folder_of_commit(first, repository, target) / "a.bin").read_text() == "first"
-    assert file.read_text() == "second" and git("status", "--porcelain") == ""
-    with pytest.raises(UserError, match=r"ddpm\.start is 1234567, but git does not give weights/.*1234567.*clone"):
-        folder_of_commit("1234567", repository, target)
+@pytest.fixture
+def models(tmp_path) -> dict[str, Path]:
+    """The models/ of a run, as its trainings leave them."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    save_file(small_network().state_dict(), folder / "ddpm.safetensors")
+    save_file({"a": torch.tensor([0.1])}, folder / "classifier.safetensors")
+    write_json(folder / "ddpm.json", {"steps": 50, "image_visits": 400, "seconds": 7.0})
+    write_json(folder / "classifier.json", {"test_accuracy": 0.9})
+    (folder / "ddpm_history.csv").write_text("step,images,seconds,loss\n50,400,7.0,0.5\n")
+    (folder / "classifier_confusion.csv").write_text("true,found_0\n0,5\n")
+    return {name: folder / f"{name}.safetensors" for name in ("ddpm", "classifier")}
 
 
-def record(batch_size: int, visits: int, **more) -> dict:
-    return {
-        "settings": {"data": {"source": "mnist"}, "ddpm": {"batch_size": batch_size}},
-        "summary": {
-            "parameters": 12, "training_images": 100, "image_size": 28, "steps": 50, "image_visits": visits,
-            "seconds": 120.0, "last_loss": 0.5, "device": "CPU", "torch": "2",
-        },
-        "origin": {"seed": 1, "processor": f"P{batch_size}", "finished": "2000-01-01", "commit": f"{'0a' * 20}.dirty"},
-    } | more  # fmt: skip
+@pytest.fixture
+def shipped(models, tmp_path) -> Path:
+    """A folder in the form of weights/."""
+    origin = about("tiny", 7, models["ddpm"])
+    ship(models, {"ddpm": LEARNED, "classifier": JUDGING}, origin, {}, tmp_path / "weights")
+    return tmp_path / "weights"
 
 
-def test_card_has_the_settings_of_each_training_and_the_counts_of_all():
-    run = {
-        "samples": {"samples": 10, "recognised": 9, "confidence_threshold": 0.9},
-        "classifier": {"test_accuracy": 0.99, "test_images": 100},
-        "claims": {"claims": [{"id": "novel", "statement": "New.", "verdict": "confirmed", "detail": "All."}]},
-        "arithmetic": {"image_visits": 9000},
-    }
-    alone = card(run, record(16, 300))
-    assert "| `ddpm.batch_size` | 16 |\n" in alone and "3.0 passes" in alone and "ddpm.start" not in alone
-    both = card(run, record(32, 900, start=record(16, 300)))
-    assert "| `ddpm.batch_size` | 16 | 32 |\n" in both and "| processor | P16 | P32 |\n" in both
-    assert "| 0a0a0a0.dirty | 0a0a0a0.dirty |\n" in both
-    for words in (
-        "There were 2 trainings",
-        "9.0 passes",
-        "90.0% (59.6% to 98.2%",
-        "New. *Confirmed*: All.",
-        "10 times",
-    ):
-        assert words in both
+def test_a_folder_has_both_models_with_their_records_and_their_sums(shipped, models):
+    names = {file.name for file in shipped.iterdir()}
+    assert names == {
+        "ddpm-1-of-2.safetensors", "ddpm-2-of-2.safetensors", "ddpm.json", "ddpm_history.csv",
+        "classifier.safetensors", "classifier.json", "classifier_confusion.csv", SUMS,
+    }  # fmt: skip
+    record = read_json(shipped / "ddpm.json")
+    assert record["settings"] == LEARNED and record["summary"] == read_json(models["ddpm"].with_suffix(".json"))
+    assert record["origin"].keys() == {"preset", "seed", "processor", "finished", "commit"} and "start" not in record
+    done = subprocess.run(["sha256sum", "-c", SUMS], cwd=shipped, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.count(": OK\n") == 7
+    assert (shipped / SUMS).read_text() == checksums(shipped / name for name in names - {SUMS})
+
+
+def test_a_training_that_went_on_names_the_record_that_it_began_with_if_there_is_one(models, tmp_path):
+    settings = {"ddpm": LEARNED, "classifier": JUDGING}
+    for start, told in (({"settings": LEARNED, "summary": {}}, True), ({"summary": {"steps": 0}}, False)):
+        ship(models, settings, {}, start, tmp_path / "weights")
+        record = read_json(tmp_path / "weights/ddpm.json")
+        assert ("start" in record) == told and (not told or record["start"] == start)
+    assert "start" not in read_json(tmp_path / "weights/classifier.json")
+
+
+def test_what_was_shipped_is_unpacked(shipped, models):
+    trained = unpack(shipped, "ddpm", SETTINGS)
+    given = load_file(models["ddpm"])
+    assert trained.tensors.keys() == given.keys()
+    assert all(torch.equal(value, given[name].bfloat16().float()) for name, value in trained.tensors.items())
+    assert trained.record == read_json(shipped / "ddpm.json") and trained.table == shipped / "ddpm_history.csv"
+    classifier = unpack(shipped, "classifier", {"data": SETTINGS["data"]})
+    assert torch.equal(classifier.tensors["a"], torch.tensor([0.1]))
+    assert classifier.table == shipped / "classifier_confusion.csv"
+
+
+def test_a_damaged_a_missing_and_an_unlisted_file_are_refused(shipped):
+    damaged = shipped / "ddpm-2-of-2.safetensors"
+    before = damaged.read_bytes()
+    damaged.write_bytes(before[:-1] + b"!")
+    with pytest.raises(UserError, match=r"ddpm-2-of-2\.safetensors is damaged or foreign.*restore"):
+        unpack(shipped, "ddpm", SETTINGS)
+    unpack(shipped, "classifier", {})  # the other model is whole
+    damaged.unlink()
+    with pytest.raises(UserError, match=r"ddpm-2-of-2\.safetensors is missing, though .*restore"):
+        unpack(shipped, "ddpm", SETTINGS)
+    (shipped / SUMS).write_text("no sums\nat all, in fact\n\n")
+    with pytest.raises(UserError, match=r"lists no \.safetensors file of ddpm.*restore"):
+        unpack(shipped, "ddpm", SETTINGS)
+
+
+def test_only_the_settings_that_the_use_depends_on_are_refused_each_by_its_name(shipped):
+    other = {"data": {"source": "digits", "image_size": 12}, "ddpm": {"T": 21, "channels": 32}}
+    with pytest.raises(UserError) as error:
+        unpack(shipped, "ddpm", other)
+    for words in ("data.image_size is 12, but 8", "ddpm.T is 21, but 20"):
+        assert words in str(error.value)
+    assert "channels" not in str(error.value) and "epochs" not in str(error.value)
+    with pytest.raises(UserError, match=r"data\.source is mnist, but None for them"):
+        refuse_other_settings({}, {"data": {"source": "mnist"}}, shipped)
+
+
+def test_a_training_starts_from_a_folder_with_its_record_and_its_history(shipped, tmp_path):
+    start = take_start(shipped, sha256(shipped / SUMS), SETTINGS)
+    write_start(start, *(tmp_path / name for name in ("start.safetensors", "start.json", "start.csv")))
+    written = load_file(tmp_path / "start.safetensors")
+    small_network().load_state_dict(written)
+    assert all(torch.equal(written[name], value) for name, value in start.tensors.items())
+    assert read_json(tmp_path / "start.json")["summary"]["steps"] == 50
+    assert (tmp_path / "start.csv").read_text() == (shipped / "ddpm_history.csv").read_text()
+
+
+def test_a_training_starts_from_a_bare_file_and_counts_from_nothing(models, tmp_path):
+    start = take_start(models["ddpm"], sha256(models["ddpm"]), SETTINGS)
+    write_start(start, *(tmp_path / name for name in ("start.safetensors", "start.json", "start.csv")))
+    assert all(torch.equal(value, start.tensors[name]) for name, value in load_file(models["ddpm"]).items())
+    assert read_json(tmp_path / "start.json") == {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
+    assert len(pd.read_csv(tmp_path / "start.csv")) == 0
+
+
+def test_a_start_that_is_missing_or_has_another_sum_is_refused(shipped, models, tmp_path):
+    for start in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(UserError, match=r"ddpm\.start is .*, but there is no .*name a folder of weights"):
+            take_start(start, "0" * 64, SETTINGS)
+    for start, expected in ((shipped, ""), (shipped, "0" * 64), (models["ddpm"], sha256(shipped / SUMS))):
+        place = start / SUMS if start.is_dir() else start
+        with pytest.raises(UserError, match=f"has the SHA-256 {sha256(place)}, but ddpm.start_sha256 is '{expected}'"):
+            take_start(start, expected, SETTINGS)
+    sums = sha256(shipped / SUMS)
+    with (shipped / "ddpm_history.csv").open("a") as file:
+        file.write("more\n")
+    with pytest.raises(UserError, match=r"ddpm_history\.csv is damaged or foreign"):
+        take_start(shipped, sums, SETTINGS)
+
+
+def test_a_start_that_does_not_fit_is_refused(shipped, models, tmp_path):
+    wide = {"data": SETTINGS["data"], "ddpm": {"T": 20, "channels": 64}}
+    with pytest.raises(UserError, match=r"ddpm\.channels is 64, but 32 for them"):
+        take_start(shipped, sha256(shipped / SUMS), wide)
+    with pytest.raises(UserError, match=r"another network than ddpm\.channels = 64 .* has the shape \(128, 32\)"):
+        take_start(models["ddpm"], sha256(models["ddpm"]), wide)
+    save_file(small_network().state_dict() | {"more": torch.zeros(1)}, tmp_path / "more.safetensors")
+    with pytest.raises(UserError, match=r"the tensor more has the shape \(1,\) in them, and None here"):
+        take_start(tmp_path / "more.safetensors", sha256(tmp_path / "more.safetensors"), SETTINGS)
+    (tmp_path / "text.safetensors").write_text(json.dumps({"no": "tensors"}))
+    with pytest.raises(UserError, match="is no safetensors file"):
+        take_start(tmp_path / "text.safetensors", sha256(tmp_path / "text.safetensors"), SETTINGS)
+
+
+def test_a_start_is_the_same_wherever_the_folder_lies(shipped, tmp_path):
+    moved = shutil.copytree(shipped, tmp_path / "dossier été")
+    start = take_start(Path(moved), sha256(shipped / SUMS), SETTINGS)
+    assert start.record == read_json(shipped / "ddpm.json")

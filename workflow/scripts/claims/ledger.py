@@ -1,4 +1,4 @@
-"""The ledger of the paper's claims, joined with what a run measured: one verdict a claim."""
+"""The ledger of the paper's claims, joined with what a run measured: one verdict for each claim."""
 
 import textwrap
 from collections import Counter
@@ -13,7 +13,7 @@ CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = VERDICTS = ("confirmed", "not confirmed
 ORIGINS = {"paper": "statements of the paper", "ours": "statements of ours"}
 """Who makes a statement: the two are counted apart."""
 OURS_TO_GET_RIGHT = ("algebra", "program")
-"""Kinds of claims whose failure is an error of the formulas or of this program, where that of any other is a finding."""
+"""Kinds of claims whose failure is an error of ours, where that of any other is a result."""
 CONDITIONS = {
     "at_most": (lambda value, bound: value <= bound, "at most {}"),
     "at_least": (lambda value, bound: value >= bound, "at least {}"),
@@ -27,7 +27,7 @@ Records = dict[str, dict[str, dict]]
 
 
 def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
-    """The claims of a ledger. Raises UserError with one sentence for each entry that is not as the schema asks."""
+    """The claims of a ledger. Raises UserError with one sentence for each entry that violates the schema."""
     ledger, form = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in (file, schema))
     claims = ledger.get("claims", []) if isinstance(ledger, dict) else []
 
@@ -54,7 +54,7 @@ def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
 
 
 def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
-    """A claim's record, and whether its condition holds: None where the run was too small to give the number.
+    """A claim's record, and whether its condition holds: None if the run was too small to give the number.
 
     Raises UserError for a name that nothing measures.
     """

@@ -26,9 +26,9 @@ TEST_IMAGES, WITH_NEIGHBOURS = 5000, 1000
 
 @dataclass(frozen=True)
 class Recogniser:
-    """Tells digits from what is none. The classifier's confidence alone does not: it is trained on digits only, and may
-    be sure of pure noise. So an image is recognised if the classifier is sure of it, and if in the classifier's
-    features it lies as near to real training images as all but 1% of real test images do.
+    """Distinguishes digits from other images. The classifier's confidence alone does not: it was trained on digits
+    only, and may be sure of pure noise. So an image is recognised if the classifier is sure of it, and if in the
+    classifier's features it lies as near to real training images as all but 1% of real test images do.
     """
 
     model: Classifier
@@ -199,7 +199,7 @@ def frechet(
 
 def neighbours(samples: Tensor, test: Tensor, train: Tensor) -> dict:
     """Distances of the samples to their nearest training images, beside those of test images, of which the nearest 1%
-    set what a near copy is.
+    define a near copy.
     """
     of_samples, of_test = metrics.nearest(samples, train), metrics.nearest(test, train)
     near = int((of_samples < np.quantile(of_test, 0.01)).sum())

@@ -51,7 +51,7 @@ def energy_test(x: ArrayLike, y: ArrayLike, random: np.random.Generator, permuta
     labels = np.concatenate([np.ones(len(x)), np.zeros(len(y))])
     shuffled = random.permuted(np.tile(labels, (permutations, 1)), axis=1)
     observed, by_chance = energy_distance(distances, labels[None])[0], energy_distance(distances, shuffled)
-    # Permutations that give the same value to rounding are ties, and count against the null hypothesis's rejection.
+    # Permutations with the same value up to rounding are ties, and count against rejecting the null hypothesis.
     return float((1 + np.sum(by_chance >= observed * (1 - 1e-12))) / (permutations + 1))
 
 

@@ -1,1 +1,1 @@
-"""The paper, and nothing else: one module a section, one function a formula."""
+"""The paper, and nothing else: one module for each section, one function for each formula."""

@@ -5,6 +5,7 @@ themselves, called with symbols. (claims/algebra.py checks the paper's identitie
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 import sympy
 from sympy import Expr, cos, diff, exp, expand, integrate, nsimplify, pi, sqrt, symbols
@@ -22,7 +23,12 @@ def density(x: Expr, mean: Expr, variance: Expr) -> Expr:
     return exp(-((x - mean) ** 2) / (2 * variance)) / sqrt(2 * pi * variance)
 
 
-def _schedule(alpha: Expr, alpha_bar: Expr, before: Expr = before) -> SimpleNamespace:
+# Arguments (x, eps) that give the two coefficients of a step; Any, like the schedule, since the functions that take
+# tensors are called with symbols here.
+UNITS: Any = ((1, 0), (0, 1))
+
+
+def _schedule(alpha: Expr, alpha_bar: Expr, before: Expr = before) -> Any:
     """A variance schedule of symbols, at the step t = 2."""
     return SimpleNamespace(alpha={2: alpha}, alpha_bar={1: before, 2: alpha_bar})
 
@@ -35,14 +41,14 @@ def _exact(value: Expr) -> Expr:
 def forward_step(alpha: Expr) -> tuple[Expr, Expr]:
     """(4) as the scale of x_{t-1} and the variance of the noise."""
     schedule = _schedule(alpha, alpha * before)
-    scale, deviation = (_exact(forward.forward_step(*basis, schedule)) for basis in ((1, 2, 0), (0, 2, 1)))
+    scale, deviation = (_exact(forward.forward_step(old, 2, noise, schedule)) for old, noise in UNITS)
     return scale, deviation**2
 
 
 def forward_leap(alpha_bar: Expr) -> tuple[Expr, Expr]:
     """(8) as the scale of x_0 and the variance of the noise."""
     schedule = _schedule(a, alpha_bar)
-    scale, deviation = (_exact(forward.forward_leap(*basis, schedule)) for basis in ((1, 2, 0), (0, 2, 1)))
+    scale, deviation = (_exact(forward.forward_leap(old, 2, noise, schedule)) for old, noise in UNITS)
     return scale, deviation**2
 
 

@@ -77,7 +77,9 @@ class Classifier(nn.Module):
 
 
 def deform(x: Tensor, settings: ClassifierSettings, source: torch.Generator) -> Tensor:
-    """The images x, (n, 1, h, w), each moved, turned and scaled a little at random; what comes in is background."""
+    """The images x, (n, 1, h, w), each moved, turned and scaled a little at random; new pixels at the edges are
+    background.
+    """
     amount = 2 * torch.rand((4, len(x)), generator=source) - 1
     angle = torch.deg2rad(amount[0] * settings.turn)
     factor = 1 + amount[1] * settings.scale
@@ -96,7 +98,7 @@ def deform(x: Tensor, settings: ClassifierSettings, source: torch.Generator) -> 
 def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSettings, device: torch.device) -> Classifier:
     """Fit a classifier to `images`, (n, 1, h, w) uint8, and `labels`, (n,), by Adam with a one-cycle rate."""
     torch.manual_seed(settings.seed)  # initial weights and dropout
-    model = Classifier().to(device, memory_format=torch.channels_last)
+    model = Classifier().to(device).to(memory_format=torch.channels_last)
     images, labels = images.to(device), labels.to(device)
     batches = len(images) // settings.batch_size
     if batches == 0:

@@ -23,6 +23,8 @@ from engine.errors import UserError
 logger = logging.getLogger(__name__)
 
 ARCHIVES = tuple(name for name, _ in datasets.MNIST.resources)
+COUNTS = {"mnist": (60_000, 10_000), "digits": (1_437, 360)}
+"""How many images a source has, for training and for testing."""
 SECONDS_WITHOUT_ANSWER = 20
 
 
@@ -75,7 +77,7 @@ def _fetch(folder: Path, mirrors: Sequence[str]) -> None:
     raise UserError(
         "no mirror gave the four MNIST archives whole ("
         + "; ".join(reasons)
-        + "): connect to the internet, or name a folder that holds them in data.mirrors"
+        + "): connect to the internet, or name a folder that holds them in execution.mirrors"
     )
 
 

@@ -110,7 +110,7 @@ class Stepper:
     """One step of size dt of (20)-(21), in O(N) work: a heat step, then the rescaling that (21) asks for.
 
     u solves (20)-(21) exactly if it is v / |v_x| times sqrt(C), with v_t = Lap v; mu(t) is the rate of the rescaling.
-    So a step takes the heat equation forward by 1 / p(s) in place of exp(-s), with s = -dt Lap_h and p(s) = 1 + s +
+    So a step advances the heat equation by 1 / p(s) instead of exp(-s), with s = -dt Lap_h and p(s) = 1 + s +
     s^2 / 2 + ... + s^m / m! for an even order m, and rescales. This approximation has order m, is positive, and
     decreases in s: no mode grows at any dt, and a lower mode never decays faster than a higher one, which is what
     decides where the rescaled solution goes. In partial fractions it is one complex tridiagonal solve for each pair of
@@ -162,8 +162,8 @@ class Solution:
 def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, order: int = 2) -> Solution:
     """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept at every `save_every`-th step.
 
-    `order` is that in time, an even number: a step costs order / 2 tridiagonal solves, and where only the end is
-    wanted, a few steps of order 6 replace hundreds of order 2.
+    `order` is the order in time, an even number: a step costs order / 2 tridiagonal solves, and where only the end is
+    needed, a few steps of order 6 replace hundreds of order 2.
     The mean of u_0 is removed. Raises ValueError if nothing is left: a constant has no gradient to keep.
     """
     u = np.asarray(u_0, dtype=np.float64) - np.mean(u_0)
@@ -235,7 +235,8 @@ def l2_error(u: Array, reference: Array, grid: Grid) -> float:
 def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: float = 1e-6) -> float:
     """The rate at which a perturbation along phi_j of the steady state u_k grows, measured on a run of `solve`.
 
-    (23) says lambda_k - lambda_j. The run lasts until theory has it grow or decay tenfold; the rate is the slope of
+    (23) says lambda_k - lambda_j. The run lasts until, by theory, it has grown or decayed tenfold; the rate is the
+    slope of
     log |amplitude_j| by least squares.
     """
     u_0 = steady_state(k, grid.x, grid.L, C) + size * eigenfunction(j, grid.x, grid.L)

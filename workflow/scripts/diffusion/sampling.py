@@ -44,7 +44,7 @@ def draw_noise(seed: int, stream: str, indices: Iterable[int], T: int, shape: tu
 def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
     """eps_theta as Algorithm 2 asks for it: images in float32, the network's products in the hardware's precision."""
     layout = torch.channels_last if hardware.device.type == "cuda" else torch.contiguous_format  # the faster one there
-    network = recorded(model.for_sampling(hardware.precision).to(hardware.device, memory_format=layout))
+    network = recorded(model.for_sampling(hardware.precision).to(hardware.device).to(memory_format=layout))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         inputs = x.to(hardware.precision, memory_format=layout)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp
+from typing import overload
 
 import numpy as np
 import torch
@@ -26,6 +27,12 @@ class ContinuousSchedule:
     """b(t) for 0 <= t <= T, with b(t) = beta_t at the steps t = 1..T of the schedule; constant before t = 1."""
 
     steps: VarianceSchedule
+
+    @overload
+    def rate(self, t: float) -> float: ...
+
+    @overload
+    def rate(self, t: np.ndarray) -> np.ndarray: ...
 
     def rate(self, t: float | np.ndarray) -> float | np.ndarray:
         """b(t)."""

@@ -17,7 +17,7 @@ from engine.randomness import generator
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What Algorithm 1 leaves open; the values of the paper's experiment stand in config.yaml."""
+    """What Algorithm 1 leaves open; the values of the paper's experiment are in config.yaml."""
 
     seed: int
     steps: int
@@ -39,7 +39,7 @@ class TrainingSettings:
 
     @classmethod
     def of_epochs(cls, epochs: float, images_per_epoch: int, batch_size: int, **others) -> "TrainingSettings":
-        """The settings of a training as long as so many epochs of so many images: one gradient step at least."""
+        """The settings of a training of this many epochs of this many images: at least one gradient step."""
         steps = max(1, int(epochs * images_per_epoch / batch_size))
         return cls(steps=steps, batch_size=batch_size, **others)
 
@@ -113,9 +113,10 @@ def loss_weights(schedule: VarianceSchedule, power: float) -> Tensor:
     """A weight for the loss at each step t, (T + 1,) in float32, of mean 1 over t = 1..T:
     max(1, 1 / SNR(t))^power, with SNR(t) = alpha_bar_t / (1 - alpha_bar_t) the signal's power in x_t over the noise's.
 
-    At large t almost all of x_t is noise and eps is easily told: without weights, a short training hardly learns the
-    small rest, where an image's shape is settled. Each t is learned apart from all others in principle, so the network
-    that minimises the loss is the same one for any weights. Ours; `power` 0 weights all steps alike, as Algorithm 1.
+    At large t almost all of x_t is noise and eps is easily predicted: without weights, a short training hardly learns
+    the small remainder, which decides the shape of an image. In principle each t is learned independently of the
+    others, so the network that minimises the loss is the same for any weights. Ours; `power` 0 weights all steps alike,
+    as Algorithm 1.
     """
     noise_over_signal = (1 - schedule.alpha_bar) / schedule.alpha_bar
     weights = noise_over_signal.clamp(min=1) ** power

@@ -1,6 +1,6 @@
 """Section 5: the network eps_theta(x_t, t), 205 layers and 12,980,033 parameters at 64 channels.
 
-The paper gives the two counts and the kind ("residual and attention blocks in a U-Net type structure"); the layers
+The paper gives the two counts and the type ("residual and attention blocks in a U-Net type structure"); the layers
 are those of the MathWorks tutorial that it names. Every line of a `forward` below that calls something is one layer
 of that graph, which is how a test counts 205.
 """
@@ -49,11 +49,11 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, h: Tensor) -> Tensor:
-        h = h.transpose(1, 2).contiguous()  # else a CPU copies the weights for every image of the batch
+        h = h.transpose(1, 2).contiguous()  # otherwise a CPU copies the weights for every image of the batch
         query, key, value = self.query_key_value(h).chunk(3, dim=2)
         if h.is_cuda:
             mixed = F.scaled_dot_product_attention(query, key, value)
-        else:  # on a CPU two plain products beat the fused kernel
+        else:  # on a CPU two plain products are faster than the fused kernel
             scores = (query / math.sqrt(query.shape[2])) @ key.transpose(1, 2)
             mixed = scores.softmax(dim=2) @ value
         return self.output(mixed).transpose(1, 2)
@@ -222,7 +222,7 @@ class UNet(nn.Module):
         return model
 
     def for_sampling(self, dtype: torch.dtype) -> "UNet":
-        """Set for evaluation without gradients: convolutions and attention in `dtype`, all else in float32."""
+        """Set for evaluation without gradients: convolutions and attention in `dtype`, everything else in float32."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | SelfAttention):
                 module.to(dtype)

@@ -1,4 +1,4 @@
-"""The saved states that a stopped training goes on from, and the loop that saves them."""
+"""The saved states from which a stopped training continues, and the loop that saves them."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ class Resumable(Protocol):
 
 
 class Interrupted(UserError):
-    """A training was asked to stop; its state is saved, and the same call goes on from there."""
+    """A training was asked to stop; its state is saved, and the same call continues from there."""
 
 
 def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
@@ -51,11 +51,11 @@ def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
 
 
 class StateFolder:
-    """The states that a stopped training goes on from: `<parent>/<experiment>/<step>.safetensors`, the last two.
+    """The states from which a stopped training continues: `<parent>/<experiment>/<step>.safetensors`, the last two.
 
     `experiment` is a fingerprint of everything that the training depends on, so that other settings, data or code
-    never continue it. Each file carries the SHA-256 of its tensors; one that is truncated, altered or foreign is
-    reported and passed over for the one before it.
+    never continue it. Each file carries the SHA-256 of its tensors; one that is truncated, altered or of another
+    training is reported, and the one before it is used.
     """
 
     KEPT = 2
@@ -65,14 +65,14 @@ class StateFolder:
         self.folder = self.parent / experiment
 
     def save(self, step: int, tensors: dict[str, Tensor], record: dict) -> None:
-        """Keep the tensors and a record of plain values (JSON) as the state after `step` steps."""
+        """Save the tensors and a record of plain values (JSON) as the state after `step` steps."""
         metadata = {"experiment": self.experiment, "sha256": _digest(tensors), "record": json.dumps(record)}
         write_atomically(self.folder / f"{step:09d}.safetensors", save(tensors, metadata))
         for older in self._files()[self.KEPT :]:
             older.unlink(missing_ok=True)
 
     def load(self) -> tuple[int, dict[str, Tensor], dict] | None:
-        """The newest sound state as (step, tensors, record), or None where there is none."""
+        """The newest intact state as (step, tensors, record), or None if there is none."""
         for file in self._files():
             try:
                 with safe_open(file, framework="pt") as content:
@@ -81,7 +81,7 @@ class StateFolder:
                 if metadata.get("experiment") != self.experiment:
                     raise ValueError("it belongs to another experiment")
                 if metadata.get("sha256") != _digest(tensors):
-                    raise ValueError("its checksum does not fit its content")
+                    raise ValueError("its checksum does not match its content")
                 return int(file.stem), tensors, json.loads(metadata["record"])
             except (SafetensorError, ValueError, OSError) as reason:
                 logger.warning("the saved state %s cannot be used (%s); looking for the one before it", file, reason)
@@ -112,9 +112,9 @@ def run(
 ) -> None:
     """Take a training to its end: `steps` are its steps, each with its loss, from training.step on.
 
-    With `states` it first goes on from the newest saved state, saves one every `save_seconds` seconds, and one at the
+    With `states` it first continues from the newest saved state, saves one every `save_seconds` seconds, and one at the
     end. A training that was stopped and goes on ends with bitwise the weights of one that was not (same device, same
-    thread count). Where `stop()` becomes true it saves and raises Interrupted. In several processes (see `parallel`)
+    thread count). When `stop()` becomes true it saves and raises Interrupted. In several processes (see `parallel`)
     the first one saves, and all stop together.
     """
     if states:
@@ -124,7 +124,7 @@ def run(
             step, tensors, record = saved
             training.restore(step, tensors)
             history.restore(step, tensors, record)
-            logger.info("going on after step %d of %d", step, history.steps)
+            logger.info("continuing after step %d of %d", step, history.steps)
 
     def save() -> None:
         tensors, record = history.state()
@@ -164,5 +164,5 @@ def _digest(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

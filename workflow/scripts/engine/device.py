@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class Hardware:
 
     @classmethod
     def choose(cls, device: str, precision: str) -> "Hardware":
-        """By the settings of `compute`. Raises UserError for a device that is not there."""
+        """By the settings of `compute`. Raises UserError for a device that is missing."""
         chosen = choose_device(device)
         return cls(chosen, choose_precision(precision, chosen))
 
@@ -56,9 +57,9 @@ CPU = Hardware(torch.device("cpu"), torch.float32)
 
 
 def use_threads(threads: int) -> None:
-    """Compute on so many CPU threads, and let freed memory stay with the process: every step frees and asks for the
-    same tensors, and glibc would hand each large one back to the system and have its pages cleared anew, which costs
-    up to a third of a training step.
+    """Compute on this many CPU threads, and let freed memory stay with the process. Every step frees and allocates the
+    same tensors; glibc would return each large one to the system and have its pages cleared again, which costs up to
+    a third of a training step.
     """
     torch.set_num_threads(threads)
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
@@ -76,7 +77,7 @@ def prepare(threads: int, device: str, precision: str) -> "Hardware":
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one and the CPU elsewhere. Raises UserError for a device that is not there."""
+    """`auto` is CUDA where there is one and the CPU elsewhere. Raises UserError for a device that is missing."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -96,24 +97,26 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def _cpu_multiplies_bfloat16() -> bool:
-    # PyTorch has this test since 2.6, under a name it does not promise; without it, float32 is always right.
+    # PyTorch has had this test since 2.6, under a private name; without it, float32 is always right.
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())
 
 
 def compiled(network: nn.Module, device: torch.device) -> nn.Module:
     """The network for training: on a GPU with its elementwise kernels fused and all launches recorded once (CUDA
-    graphs). Without a C compiler, which PyTorch's needs, it runs as it is. On a CPU compilation gains nothing.
+    graphs). Without a C compiler, which PyTorch's compiler needs, it runs uncompiled. On a CPU compilation gains
+    nothing.
     """
     if device.type != "cuda":
         return network
-    torch._dynamo.config.suppress_errors = True  # what cannot be compiled is said, and runs as it is
-    return torch.compile(network, mode="reduce-overhead", dynamic=False)
+    torch._dynamo.config.suppress_errors = True  # what cannot be compiled is reported, and runs uncompiled
+    return cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
 
 
 def recorded(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The network for sampling: on a GPU all launches of an evaluation are recorded once for each shape of its first
-    argument, then replayed (CUDA graphs): at small batches a GPU would else wait for the next launch most of the time.
+    argument, then replayed (CUDA graphs): at small batches a GPU would otherwise wait for the next launch most of the
+    time.
     """
     graphs: dict[torch.Size, Callable[..., Tensor]] = {}
 
@@ -123,7 +126,8 @@ def recorded(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
             return network(*arguments)
         if x.shape not in graphs:
             examples = tuple(value.clone() for value in arguments)
-            graphs[x.shape] = torch.cuda.make_graphed_callables(lambda *inputs: network(*inputs), examples)
+            graphed = torch.cuda.make_graphed_callables(lambda *inputs: network(*inputs), examples)
+            graphs[x.shape] = cast(Callable[..., Tensor], graphed)
         return graphs[x.shape](*arguments)
 
     return replay

@@ -40,7 +40,9 @@ def write_json(file: Path | str, content: Any) -> None:
     Path(file).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def sha256(file: Path | str) -> str:
-    """The SHA-256 of a file's content, as 64 hexadecimal digits."""
-    with Path(file).open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def sha256(content: Path | str | bytes) -> str:
+    """The SHA-256 of a file's content, or of bytes, as 64 hexadecimal digits."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with Path(content).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What every script does around its work: a log, and one clear sentence for what a user can mend."""
+"""What every script does around its work: a log, and one clear sentence for an error that the user can correct."""
 
 import errno
 import logging
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from engine.errors import UserError
 
-MENDABLE = {
+CORRECTABLE = {
     errno.ENOSPC: "the disk is full: free some space and run again; finished files and saved states are kept",
     errno.EDQUOT: "the disk quota is used up: free some space and run again; finished files and saved states are kept",
     errno.EROFS: "the folder is read-only: make it writable, or work in a copy elsewhere",
@@ -21,12 +21,12 @@ MENDABLE = {
 
 @contextmanager
 def job(snakemake) -> Iterator[None]:
-    """Log to the rule's log file, and warnings to the terminal. What a user can mend ends the script with one sentence
-    and exit code 1; anything else is a bug, and keeps its traceback.
+    """Log to the rule's log file, and warnings to the terminal. An error that the user
+    can correct ends the script with one sentence and exit code 1; anything else is a bug, and keeps its traceback.
     """
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-    # Of several processes that share a job, the first one alone begins the log anew and tells its progress.
+    # Of several processes that share a job, only the first one starts a new log and reports progress.
     first = os.environ.get("RANK", "0") == "0"
     log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
     logging.basicConfig(
@@ -38,18 +38,18 @@ def job(snakemake) -> Iterator[None]:
     )
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every table of every font
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every table of every font
     try:
         yield
     except UserError as error:
         logging.error("error: %s", error)
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in MENDABLE:
+        if error.errno not in CORRECTABLE:
             logging.exception("unexpected error")
             raise SystemExit(1) from None
         where = f" ({error.filename})" if error.filename else ""
-        logging.error("error: rule %s stopped%s: %s", snakemake.rule, where, MENDABLE[error.errno])
+        logging.error("error: rule %s stopped%s: %s", snakemake.rule, where, CORRECTABLE[error.errno])
         raise SystemExit(1) from None
     except Exception:
         logging.exception("unexpected error")

@@ -39,7 +39,7 @@ def join(hardware: Hardware) -> Hardware:
     if device.type == "cuda":
         if torch.cuda.device_count() < processes:
             raise UserError(
-                f"ddpm.gpus is {processes}, but PyTorch finds {torch.cuda.device_count()} CUDA devices on this "
+                f"execution.gpus is {processes}, but PyTorch finds {torch.cuda.device_count()} CUDA devices on this "
                 "machine: lower it, or ask the scheduler for more"
             )
         device = torch.device("cuda", number)
@@ -75,7 +75,7 @@ def share(batch_size: int) -> slice:
     """This process's part of a minibatch. Raises UserError unless all parts are of one size."""
     if batch_size % workers():
         raise UserError(
-            f"ddpm.batch_size is {batch_size}, which {workers()} processes (ddpm.gpus) cannot share evenly: "
+            f"ddpm.batch_size is {batch_size}, which {workers()} processes (execution.gpus) cannot share evenly: "
             "use a multiple"
         )
     size = batch_size // workers()

@@ -26,7 +26,7 @@ def follow(
     wait: Callable[[], None] = lambda: None,
     note: Callable[[], str] = str,
 ) -> Iterator[Item]:
-    """The steps of a long job, `total` of equal length of which `done` are behind us, as they come: with a bar on a
+    """The steps of a long job, `total` of equal length of which `done` are complete, one by one: with a bar on a
     terminal, which `note` is shown beside, and early on a forecast in the log.
 
     `wait` waits for a device that computes while the program goes on (see `Forecast`).
@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
 
 
 class Forecast:
-    """One line in the log, after a few of the equal steps of a long job: how long all of them will take here.
+    """One line in the log, after the first few of many equal steps: how long all of them will take here.
 
     `step` is to be called after each step. `wait` waits for a device that computes while the program goes on; it is
     called twice.

@@ -1,10 +1,11 @@
-"""The page for the class room: what its three sliders show, and how that is put into the one file.
+"""The page for the classroom: what its three sliders show, one dictionary a slider.
 
-The page itself, with all its text, style and script, is workflow/report/classroom.html.
+The page itself is templates/classroom.html, with its style in classroom.css and its script in classroom.js, which only
+draws: whatever it shows of the mathematics is computed here.
 """
 
 import base64
-import json
+from collections.abc import Mapping
 from io import BytesIO
 
 import numpy as np
@@ -13,10 +14,12 @@ from PIL import Image
 
 from diffusion.backward import posterior_variance
 from diffusion.forward import VarianceSchedule
+from diffusion.pde import eigenfunction, leading_modes, mode_shares
 
 Array = NDArray[np.floating]
 
-PLACE = '<script type="application/json" id="data">null</script>'
+POINTS = 201
+"""Of the interval, at which the page draws the solution of the PDE."""
 
 
 def sprite(images: Array) -> str:
@@ -30,12 +33,13 @@ def sprite(images: Array) -> str:
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
 
 
-def forward_frames(t: NDArray[np.integer], x: Array, schedule: VarianceSchedule) -> dict:
-    """The chain (2) from x_0 = x[0], images x (m, h, w) at the steps t (m,), t[0] = 0.
+def forward_frames(chain: Mapping[str, Array], schedule: VarianceSchedule) -> dict:
+    """The chain (2), `images` (m, h, w) at the steps `t` (m,), from x_0 = images[0] at t[0] = 0.
 
     Each frame has three pictures: x_t, and the two parts that (8) says it is the sum of, sqrt(alpha_bar_t) x_0 and
     what remains, sqrt(1 - alpha_bar_t) eps.
     """
+    t, x = chain["t"], chain["images"]
     alpha_bar = schedule.alpha_bar.numpy()[t]
     signal = np.sqrt(alpha_bar)[:, None, None] * x[0]
     return {
@@ -46,8 +50,9 @@ def forward_frames(t: NDArray[np.integer], x: Array, schedule: VarianceSchedule)
     }
 
 
-def backward_frames(t: NDArray[np.integer], x: Array, schedule: VarianceSchedule) -> dict:
-    """Algorithm 2, images x (m, n, h, w) at the steps t (m,) from T to 0, with what (19) has at each t."""
+def backward_frames(chain: Mapping[str, Array], schedule: VarianceSchedule) -> dict:
+    """Algorithm 2, `images` (m, n, h, w) at the steps `t` (m,) from T to 0, with what (19) has at each t."""
+    t, x = chain["t"], chain["images"]
     return {
         "t": t.tolist(),
         "alpha": schedule.alpha.numpy()[t].tolist(),
@@ -58,17 +63,35 @@ def backward_frames(t: NDArray[np.integer], x: Array, schedule: VarianceSchedule
     }
 
 
-def pde_frames(t: Array, amplitudes: Array, eigenvalues: Array, L: float) -> dict:
-    """The solution of (20)-(22) at the times t (m,), by its amplitudes (m, K + 1) along phi_0, ..., phi_K."""
-    return {"t": t.tolist(), "amplitudes": amplitudes.tolist(), "eigenvalues": eigenvalues.tolist(), "L": L}
+def pde_frames(solution: Mapping[str, Array], L: float) -> dict:
+    """The solution of (20)-(22) on (0, L) at the times `t` (m,).
 
+    It is given by its `amplitudes` (m, K + 1) along phi_0..phi_K and their `eigenvalues` (K + 1,).
 
-def fill(template: str, data: dict) -> str:
-    """The template with the data in its place, as JSON that cannot end the element that holds it.
-
-    Raises ValueError unless the template has exactly one place for it, and for data that JSON cannot hold.
+    At each time: the amplitudes, and relative to the steady states, |a_j| sqrt(lambda_j / C), which is 1 at one; C of
+    (21), mu of (22), the rates mu - lambda_j at which the modes grow now, the mean, the mode k that rules, and the
+    amplitude sqrt(C / lambda_k) of the steady state on its side. For all times: the rates lambda_k - lambda_j of (23),
+    in row k, how long each mode rules, and phi_0..phi_K at the points `x` that the page draws.
     """
-    if template.count(PLACE) != 1:
-        raise ValueError(f"the template must have {PLACE} once, and has it {template.count(PLACE)} times")
-    content = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return template.replace(PLACE, PLACE.replace("null", content))
+    t, a, rate = solution["t"], solution["amplitudes"], solution["eigenvalues"]
+    shares, C = mode_shares(a, rate), a**2 @ rate
+    mu, x = shares @ rate, np.linspace(0, L, POINTS)
+    basis = np.array([eigenfunction(k, x, L) for k in range(len(rate))])
+    leader, now = shares.argmax(axis=1), np.arange(len(t))
+    return {
+        "L": L,
+        "t": t.tolist(),
+        "amplitudes": a.tolist(),
+        "relative": np.sqrt(shares).tolist(),
+        "C": C.tolist(),
+        "mu": mu.tolist(),
+        "rates": (mu[:, None] - rate).tolist(),
+        "mean": (a[:, 0] / np.sqrt(L)).tolist(),
+        "leader": leader.tolist(),
+        "steady": (np.sign(a[now, leader]) * np.sqrt(C / rate[leader])).tolist(),
+        "growth": (rate[:, None] - rate).tolist(),
+        "reigns": leading_modes(t, a, rate),
+        "x": x.tolist(),
+        "basis": basis.tolist(),
+        "largest": float(np.abs(a @ basis).max()),
+    }

@@ -1,38 +1,89 @@
 """What the companion document and the report tell of a run, gathered from the files that the run left."""
 
-import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from claims.ledger import VERDICTS
+from diffusion.forward import VarianceSchedule
+from diffusion.pde import leading_modes
 from engine.errors import UserError
-
-Array = NDArray[np.float64]
+from engine.files import read_json
+from publishing.origin import pins
 
 CLAIM = ("id", "place", "statement", "kind", "test", "threshold", "why", "value", "verdict", "detail")
 
 
-def kept_amplitude(T: int, beta_1: float, beta_T: float) -> Array:
-    """sqrt(alpha_bar_t) for t = 0..T: what is left of x_0's amplitude in x_t by (8), for the linear schedule."""
-    alpha = 1 - np.linspace(beta_1, beta_T, T)
-    return np.sqrt(np.concatenate([[1.0], np.cumprod(alpha)]))
+def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, settings: dict[str, Any]) -> dict:
+    """The run's numbers, the content of numbers.json.
 
-
-def leading_modes(t: Array, amplitudes: Array, eigenvalues: Array) -> list[dict]:
-    """The succession of modes that hold most of the gradient norm: [{"k", "from", "to"}, ...] over the times t, (m,).
-
-    `amplitudes`, (m, K + 1), are those of phi_0..phi_K; phi_k holds lambda_k amplitude_k^2 of the norm (21).
+    `files` are the inputs of the rule gather_numbers by their names there. `settings` are the run's, with a block each;
+    `weights` says whether the network was trained or shipped, and `note` what a run on other data must say. Raises
+    UserError for a table of claims that cannot be read.
     """
-    leader = (eigenvalues * amplitudes**2)[:, 1:].argmax(axis=1) + 1
-    starts = np.flatnonzero(np.diff(leader, prepend=0))
-    ends = np.append(starts[1:], len(t) - 1)
-    return [{"k": int(leader[a]), "from": float(t[a]), "to": float(t[b])} for a, b in zip(starts, ends, strict=True)]
+    ledger = read_claims(files["claims"])
+    settings = as_trained(settings, files["records"])
+    ddpm = settings["ddpm"]
+    schedule = VarianceSchedule.linear(ddpm["T"], ddpm["beta_1"], ddpm["beta_T"])
+    with np.load(files["solution"]) as solution:
+        leaders = leading_modes(solution["t"], solution["amplitudes"], solution["eigenvalues"])
+    return {
+        "preset": preset,
+        "demo_note": note,
+        "settings": settings,
+        "weights": weights,
+        "schedule": {"kept": schedule.alpha_bar.sqrt().tolist()},
+        "training": read_json(files["training"]) | course(pd.read_csv(files["history"])),
+        "classifier": read_json(files["classifier"])
+        | {"commonest_error": commonest_error(pd.read_csv(files["confusion"], index_col="true"))},
+        "samples": sorted_samples(read_json(files["samples"]), pd.read_csv(files["categories"])),
+        "pde": {
+            "invariants": read_json(files["invariants"]),
+            "convergence": records(pd.read_csv(files["convergence"])),
+            "growth_rates": records(pd.read_csv(files["growth_rates"])),
+            "leaders": leaders,
+        },
+        "arithmetic": read_json(files["network"])["arithmetic"],
+        "claims": ledger,
+        "costs": costs(files["benchmarks"]),
+        "packages": pins(files["packages"]),
+    }
+
+
+def as_trained(settings: dict[str, Any], shipped: Iterable[Path | str]) -> dict[str, Any]:
+    """The settings, where a model's weights were shipped those of its training, from its record in weights/."""
+    for record in shipped:
+        settings = settings | read_json(record)["settings"]
+    return settings
+
+
+def course(history: pd.DataFrame) -> dict[str, float]:
+    """The loss in the first row of a training's history and over its last tenth, and the median speed."""
+    return {
+        "first_loss": float(history["loss"].iloc[0]),
+        "final_loss": float(history["loss"].tail(max(1, len(history) // 10)).mean()),
+        "images_per_second": float(history["images_per_second"].median()),
+    }
+
+
+def sorted_samples(summary: dict, categories: pd.DataFrame) -> dict:
+    """The summary of the samples, with their median confidence and a row {"label", "count", "recognised"} a digit.
+
+    `categories` has a row a sample, with its `label` and the classifier's `confidence` in it.
+    """
+    by_label = (
+        categories.assign(recognised=categories["confidence"] > summary["confidence_threshold"])
+        .groupby("label")
+        .agg(count=("label", "size"), recognised=("recognised", "sum"))
+        .reindex(range(10), fill_value=0)
+        .reset_index()
+    )
+    return summary | {"median_confidence": float(categories["confidence"].median()), "by_label": records(by_label)}
 
 
 def costs(benchmarks: Iterable[Path | str]) -> list[dict]:
@@ -64,21 +115,15 @@ def commonest_error(confusion: pd.DataFrame) -> dict | None:
     """{"true", "found", "count"} of the pair that a confusion table, (10, 10), has most often; None if all is right."""
     off = confusion.to_numpy().copy()
     np.fill_diagonal(off, 0)
-    true, found = np.unravel_index(off.argmax(), off.shape)
-    return {"true": int(true), "found": int(found), "count": int(off.max())} if off.any() else None
-
-
-def packages(lists: Iterable[Path | str]) -> dict[str, str]:
-    """What the short lists of envs/ pin: name to version."""
-    lines = [line for file in lists for line in Path(file).read_text(encoding="utf-8").splitlines()]
-    return dict(sorted(line.split("==") for line in lines if "==" in line and not line.startswith("#")))
+    true, taken = np.unravel_index(off.argmax(), off.shape)
+    return {"true": int(true), "found": int(taken), "count": int(off.max())} if off.any() else None
 
 
 def read_claims(file: Path | str) -> dict:
     """The ledger of claims with their verdicts. Raises UserError, which names what is wrong with the file."""
     remedy = "delete it and run again to have it made anew"
     try:
-        ledger = json.loads(Path(file).read_text(encoding="utf-8"))
+        ledger = read_json(file)
     except FileNotFoundError:
         raise UserError(f"the table of claims {file} is not there: run the workflow's default target") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as reason:
@@ -95,68 +140,3 @@ def read_claims(file: Path | str) -> dict:
             )
     ledger["counts"] = {verdict: sum(c["verdict"] == verdict for c in ledger["claims"]) for verdict in VERDICTS}
     return ledger
-
-
-def substitutions(run: dict) -> str:
-    """The run's numbers as reStructuredText substitutions, |name|, for the captions of the report."""
-    samples, growth = run["samples"], run["pde"]["growth_rates"]
-    most, least = (pick(samples["counts"], key=samples["counts"].get) for pick in (max, min))
-    orders = {row["study"]: row["order"] for row in run["pde"]["convergence"]}  # the finest of each study
-    ruled = [f"φ\\ :sub:`{mode['k']}` until t = {mode['to']:.2f}" for mode in run["pde"]["leaders"]]
-    values = {
-        "demo": f"**{run['demo_note']}.**" if run["demo_note"] else "\\",
-        "training_images": f"{run['training']['training_images']:,}",
-        "image_size": run["training"]["image_size"],
-        "T": run["settings"]["ddpm"]["T"],
-        "kept": f"{100 * run['schedule']['kept'][-1]:.1f}%",
-        "parameters": f"{run['training']['parameters']:,}",
-        "image_visits": f"{run['training']['image_visits']:,}",
-        "training_minutes": f"{run['training']['seconds'] / 60:.1f}",
-        "training_device": run["training"]["device"],
-        "first_loss": f"{run['training']['first_loss']:.3f}",
-        "last_loss": f"{run['training']['final_loss']:.3f}",
-        "samples": samples["samples"],
-        "threshold": f"{samples['confidence_threshold']:g}",
-        "recognised": f"{100 * samples['recognised_share']:.1f}%",
-        "most": f"{samples['counts'][most]} (of “{most}”)",
-        "least": f"{samples['counts'][least]} (of “{least}”)",
-        "accuracy": f"{100 * run['classifier']['test_accuracy']:.2f}%",
-        "test_images": f"{run['classifier']['test_images']:,}",
-        "leaders": ", ".join(ruled),
-        "norm_drift": f"{run['pde']['invariants']['norm_drift']:.0e}",
-        "order_in_space": f"{orders['space']:.3f}",
-        "order_in_time": f"{orders['time']:.3f}",
-        "worst_rate": f"{100 * max(row['relative_error'] for row in growth):.2f}%",
-    } | {verdict.replace(" ", "_"): count for verdict, count in run["claims"]["counts"].items()}
-    return "".join(f".. |{name}| replace:: {value}\n" for name, value in values.items())
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>The paper's claims</title><style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #222; }}
-table {{ border-collapse: collapse; }} th, td {{ text-align: left; vertical-align: top; padding: .5em .7em; }}
-thead th {{ border-bottom: 2px solid #444; position: sticky; top: 0; background: white; }}
-tbody tr {{ border-bottom: 1px solid #ddd; }} small {{ color: #555; }} .note {{ color: #b00020; }}
-.confirmed {{ color: #1b6e3c; }} .not-confirmed {{ color: #b00020; font-weight: bold; }}
-.not-testable-here {{ color: #666; }}
-</style></head><body><h1>The paper’s claims</h1><p class="note">{note}</p><p>{counts}.</p>
-<table><thead><tr><th>place</th><th>statement</th><th>test</th><th>result</th><th>verdict</th></tr></thead>
-<tbody>
-{rows}
-</tbody></table></body></html>
-"""
-ROW = (
-    "<tr><td>{place}</td><td>{statement}<br><small>{id}</small></td>"
-    "<td>{test}<br><small>Asked: {threshold}. {why}</small></td><td><b>{value}</b><br>{detail}</td>"
-    "<td class='{style}'>{verdict}</td></tr>"
-)
-
-
-def claims_page(ledger: dict, note: str) -> str:
-    """The ledger as one HTML page, with the demo's note where there is one."""
-    rows = [
-        ROW.format(style=claim["verdict"].replace(" ", "-"), **{key: html.escape(str(claim[key])) for key in CLAIM})
-        for claim in ledger["claims"]
-    ]
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in ledger["counts"].items())
-    return PAGE.format(note=html.escape(note), counts=counts, rows="\n".join(rows))

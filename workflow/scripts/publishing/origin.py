@@ -1,9 +1,13 @@
-"""Where results come from: the machine's processor, and the commit of the checkout."""
+"""Where results come from: the machine's processor, the commit of the checkout, the packages that envs/ pins.
+
+Apart from provenance.py, since rules in other environments ask for this, where RO-Crate's package is not installed.
+"""
 
 import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -37,3 +41,15 @@ def answer(command: list[str], folder: Path = Path(), environment: dict[str, str
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip() or None
+
+
+def pins(short_lists: Iterable[Path | str]) -> dict[str, str]:
+    """What the short lists of envs/ pin: name, in its normal form, to version."""
+    lines = "\n".join(Path(file).read_text(encoding="utf-8") for file in short_lists).splitlines()
+    found = [re.match(r"([\w.-]+)==(\S+)", line) for line in lines]
+    return dict(sorted((normal(match[1]), match[2]) for match in found if match))
+
+
+def normal(package: str) -> str:
+    """A package's name as the package index compares it: `scikit_learn` and `Scikit-Learn` are one."""
+    return re.sub(r"[-_.]+", "-", package).lower()

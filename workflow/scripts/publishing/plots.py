@@ -13,6 +13,8 @@ from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from diffusion.pde import leading_modes, mode_shares
+
 WIDTH = 6.3  # inches: the text width of an A4 page
 
 STYLE = {
@@ -139,12 +141,13 @@ def norm_preserving_pde(data: dict) -> Figure:
     """Figure 7: the solution u(x, t) of (20)-(22), its profiles, and the amplitudes of its modes with their slopes."""
     x, t, u = data["x"], data["t"], data["u"]
     rate = data["eigenvalues"][1:]
-    share = np.abs(data["amplitudes"][:, 1:]) * np.sqrt(rate / data["C"])
+    relative = np.sqrt(mode_shares(data["amplitudes"], data["eigenvalues"]))[:, 1:]
+    reigns = leading_modes(t, data["amplitudes"], data["eigenvalues"])
     figure = new_figure(5.0)
     axes = figure.subplot_mosaic("sp;aa", height_ratios=[1.1, 1.0])
     _space_time(axes["s"], x, t, u)
     _profiles(axes["p"], x, t, u, data["profile_times"])
-    _amplitudes(axes["a"], t, share, rate)
+    _amplitudes(axes["a"], t, relative, rate, reigns)
     return figure
 
 
@@ -181,21 +184,23 @@ def _profiles(ax: Axes, x: np.ndarray, t: np.ndarray, u: np.ndarray, times: np.n
     ax.spines["left"].set_visible(False)
 
 
-def _amplitudes(ax: Axes, t: np.ndarray, share: np.ndarray, rate: np.ndarray) -> None:
-    """The modes' shares of the gradient norm. Where phi_k rules, dashes show the slopes lambda_k - lambda_j of (23)."""
-    leader = share.argmax(axis=1)
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, share.shape[1]))  # dark to light, so also in grey
-    for mode, colour in zip(share.T, colours, strict=True):
+def _amplitudes(ax: Axes, t: np.ndarray, relative: np.ndarray, rate: np.ndarray, reigns: list[dict]) -> None:
+    """Amplitudes relative to the steady states. Where phi_k rules, dashes show the slopes lambda_k - lambda_j of (23).
+
+    `relative`, (m, K), and `rate`, (K,), are those of phi_1..phi_K; `reigns` says when each of them rules.
+    """
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, len(rate)))  # dark to light, so also in grey
+    for mode, colour in zip(relative.T, colours, strict=True):
         ax.semilogy(t, mode, color=colour, linewidth=2.6, solid_capstyle="round")
-    for k in np.unique(leader):
-        ruled = np.flatnonzero(leader == k)
+    for reign in reigns:
+        k, ruled = reign["k"] - 1, np.flatnonzero((t >= reign["from"]) & (t <= reign["to"]))
         ax.annotate(rf"$\varphi_{{{k + 1}}}$", (t[ruled].mean(), 1.3), ha="center", va="bottom", fontsize=10)
         for j in range(len(rate)):
-            seen = ruled[share[ruled, j] > 1e-12]  # what is smaller is rounding
+            seen = ruled[relative[ruled, j] > 1e-12]  # what is smaller is rounding
             if j == k or len(seen) < 2:
                 continue
-            purest = seen[share[seen, k].argmax()]
-            slope = share[purest, j] * np.exp((rate[k] - rate[j]) * (t[seen] - t[purest]))
+            purest = seen[relative[seen, k].argmax()]
+            slope = relative[purest, j] * np.exp((rate[k] - rate[j]) * (t[seen] - t[purest]))
             ax.semilogy(t[seen], slope, color="black", linewidth=0.8, linestyle=(0, (3, 2)))
     ax.set(
         xlabel="$t$",

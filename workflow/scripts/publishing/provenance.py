@@ -3,23 +3,24 @@ machine, the times, and each result with its SHA-256. The profile: https://w3id.
 """
 
 import csv
-import hashlib
 import platform
 import re
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import distributions
+from importlib.metadata import distributions, version
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
 from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
-from publishing.origin import answer, processor
+from engine.files import read_json, sha256
+from publishing.origin import answer, commit, normal, pins, processor
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -31,10 +32,13 @@ TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}  # not yet i
 COPY = "provenance"  # the crate's folder for the workflow and the settings
 FORMATS = {
     ".cff": "application/yaml",
+    ".css": "text/css",
     ".csv": "text/csv",
     ".gz": "application/gzip",
     ".html": "text/html",
+    ".js": "text/javascript",
     ".json": "application/json",
+    ".md": "text/markdown",
     ".npz": "application/zip",
     ".pdf": "application/pdf",
     ".png": "image/png",
@@ -68,35 +72,54 @@ class Run:
     note: str = ""
 
 
-def packages(short_lists: Iterable[Path]) -> dict[str, str]:
+def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, job: str) -> Run:
+    """What the crate of the run in `folder` tells, from the inputs of the rule describe_run by their names there.
+
+    `job` is the rule's own name, whose log and benchmark file are still being written and so are left out.
+    """
+
+    def content(name: str) -> dict:
+        return yaml.safe_load(Path(files[name]).read_text(encoding="utf-8"))
+
+    records = [*folder.glob("logs/*.log"), *folder.glob("benchmarks/*.tsv")]
+    return Run(
+        folder=folder,
+        settings=settings,
+        schema=content("schema"),
+        citation=content("citation"),
+        results=[Path(file) for file in [*files["results"], *files["intermediate"], *files["shards"]]],
+        records=sorted(file for file in records if file.stem != job),
+        sources=[Path(file) for file in files["sources"]],
+        data=read_json(files["data"]),
+        packages=packages(files["environments"]),
+        machine=machine() | {"trained on": read_json(files["training"])["device"]},
+        snakemake=version("snakemake"),
+        commit=commit(Path()),
+        agent=settings["agent"],
+        note=note,
+    )
+
+
+def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
     """Version of each package that the environments' short lists name: as installed beside this Python, else as pinned,
     since rules then run in environments of their own, made from these pins.
     """
     folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-    installed = {_normal(found.name): found.version for found in distributions(path=folders)}
-    pinned = {}
-    for line in "\n".join(file.read_text(encoding="utf-8") for file in short_lists).splitlines():
-        if match := re.match(r"([\w.-]+)==(\S+)", line):
-            pinned[_normal(match[1])] = match[2]
-    return {"python": platform.python_version()} | {
-        name: installed.get(name, version) for name, version in sorted(pinned.items())
-    }
-
-
-def _normal(package: str) -> str:
-    return re.sub(r"[-_.]+", "-", package).lower()
+    installed = {normal(one.name): one.version for one in distributions(path=folders)}
+    pinned = pins(short_lists)
+    return {"python": platform.python_version()} | {name: installed.get(name, pinned[name]) for name in pinned}
 
 
 def machine() -> dict[str, str | int | float]:
     """This machine's processor, cores, memory in GiB, GPUs where nvidia-smi finds some, and operating system."""
-    found = {
+    facts: dict[str, str | int | float] = {
         "processor": processor(),
-        "logical cores": psutil.cpu_count(),
+        "logical cores": psutil.cpu_count() or 1,
         "memory in GiB": round(psutil.virtual_memory().total / 2**30, 1),
     }
     if gpus := answer(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]):
-        found["GPU"] = "; ".join(gpus.splitlines())
-    return found | {"operating system": f"{platform.system()} on {platform.machine()}"}
+        facts["GPU"] = "; ".join(gpus.splitlines())
+    return facts | {"operating system": f"{platform.system()} on {platform.machine()}"}
 
 
 def times(benchmarks: Iterable[Path], results: Iterable[Path]) -> tuple[datetime, datetime]:
@@ -145,7 +168,7 @@ def describe(run: Run) -> ROCrate:
     paper = _paper(crate, run.citation["preferred-citation"])
     workflow = _workflow(crate, run, author, licence)
 
-    settings = dict(run.settings, data={**run.settings["data"], "mirrors": []})  # a place, which may be private
+    settings = run.settings | {"execution": {**run.settings["execution"], "mirrors": []}}  # which may be private
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     config = crate.add_file(
         StringIO(text),
@@ -206,7 +229,7 @@ def _entity(crate: ROCrate, id: str, type: str, /, **properties) -> ContextEntit
 
 def _workflow(crate: ROCrate, run: Run, author: ContextEntity, licence: ContextEntity):
     """The Snakefile as the crate's main entity, with the files that it consists of and the packages that it needs."""
-    version = run.citation["version"] + (f"+{run.commit}" if run.commit else "")
+    release = run.citation["version"] + (f"+{run.commit}" if run.commit else "")
     snakefile = Path("Snakefile")
     workflow = crate.add_workflow(
         snakefile,
@@ -217,7 +240,7 @@ def _workflow(crate: ROCrate, run: Run, author: ContextEntity, licence: ContextE
         properties={
             **_facts("Snakefile", run.citation["title"], snakefile.read_bytes()),
             "conformsTo": {"@id": BIOSCHEMAS},
-            "version": version,
+            "version": release,
             "author": author,
             "license": licence,
         },
@@ -249,14 +272,14 @@ def _software(crate: ROCrate, name: str, version: str) -> SoftwareApplication:
 def _setting(crate: ROCrate, workflow, name: str, value: object, description: str) -> ContextEntity:
     """A setting as the workflow's formal parameter, and the value that this run gave it."""
     one = value[0] if isinstance(value, list) and value else value
-    kind = {bool: "Boolean", int: "Integer", float: "Float"}.get(type(one), "Text")
+    kinds: dict[type, str] = {bool: "Boolean", int: "Integer", float: "Float"}
     given = _entity(crate, f"#setting/{name}", "PropertyValue", name=name, value=value)
     parameter = _entity(
         crate,
         f"#parameter/{name}",
         "FormalParameter",
         name=name,
-        additionalType=kind,
+        additionalType=kinds.get(type(one), "Text"),
         description=description,
         valueRequired=True,
         workExample=given,
@@ -316,7 +339,7 @@ def _facts(file: str, name: str, content: bytes) -> dict[str, str]:
     return {
         "name": name,
         "contentSize": str(len(content)),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": sha256(content),
         "encodingFormat": _format(file),
     }
 

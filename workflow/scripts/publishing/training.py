@@ -12,7 +12,7 @@ from engine.files import read_json
 
 @dataclass(frozen=True)
 class Earlier:
-    """What was trained before this training, which goes on from there; nothing, if it starts from random weights."""
+    """The training before this one, which starts from its weights; nothing, if this one starts from random weights."""
 
     steps: int = 0
     image_visits: int = 0

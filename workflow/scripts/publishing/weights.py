@@ -1,31 +1,88 @@
-"""Trained weights that travel with the repository, in `weights/`: how a run ships them, and another unpacks them."""
+"""Trained weights in a folder, in the form of `weights/`: how a run ships them, and another takes them over.
 
-import hashlib
-import json
-import re
-import subprocess
-import tarfile
-import tempfile
-from collections.abc import Iterable, Sequence
+Of a model the folder holds its tensors in one or more safetensors files (`ddpm-1-of-2.safetensors`), the record of its
+training (`ddpm.json`: settings, summary, origin) and its table (a .csv). `SHA256SUMS` lists all files.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from claims.statistics import share
+from diffusion.unet import UNet
 from engine.errors import UserError
+from engine.files import read_json, sha256, write_json
+from publishing import origin
+
+logger = logging.getLogger(__name__)
 
 LARGEST_FILE = 16_000_000
 """Bytes of a file at most, so that the repository stays easy to clone."""
-REMEDY = "restore the folder with `git checkout -- weights`, or train with `weights: train`"
+SUMS = "SHA256SUMS"
+FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
+"""The record of weights whose training is not known: all is counted from here on."""
 
-QUALITY = ("eight-of-nine-rate", "plausible", "novel")
-"""The claims whose findings the model card takes over."""
+Settings = dict[str, dict]
+"""Some of the settings: section, then key, then value."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model as a training left it: its tensors in float32, its record, and its table, a file, where there is one."""
+
+    tensors: dict[str, Tensor]
+    record: dict
+    table: Path | None = None
+
+
+# ---- into a folder ---------------------------------------------------------------------------------------------------
+
+
+def ship(models: Mapping[str, Path], settings: Mapping[str, Settings], about: dict, start: dict, folder: Path) -> None:
+    """Write the models of a run, the network `ddpm` and the `classifier`, into `folder`.
+
+    `models` are their safetensors files; beside each lie the summary of its training (.json) and its table (.csv).
+    `settings` are those of each training, `about` says where both come from, and `start` is the record of the weights
+    that the network's training went on from, empty for none. The network is rounded to bfloat16, in two files. Raises
+    UserError for a network too large to ship.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = split(load_file(models["ddpm"]), 2)
+    files = [folder / f"ddpm-{n}-of-{len(halves)}.safetensors" for n in range(1, len(halves) + 1)]
+    for half, file in zip(halves, files, strict=True):
+        save_file({name: value.to(torch.bfloat16) for name, value in half.items()}, file)
+        refuse_large(file)
+    files.append(Path(shutil.copy(models["classifier"], folder)))
+    for name, model in models.items():
+        record = {"settings": settings[name], "summary": read_json(model.with_suffix(".json")), "origin": about}
+        if name == "ddpm" and start.get("settings"):
+            record["start"] = start
+        write_json(folder / f"{name}.json", record)
+        [table] = model.parent.glob(f"{name}_*.csv")
+        files += [folder / f"{name}.json", Path(shutil.copy(table, folder))]
+    (folder / SUMS).write_text(checksums(files), encoding="utf-8")
+
+
+def about(preset: str, seed: int, weights: Path) -> dict:
+    """Where a run's weights come from: its preset, seed and processor, when the training ended, and the commit."""
+    return {
+        "preset": preset,
+        "seed": seed,
+        "processor": origin.processor(),
+        "finished": datetime.fromtimestamp(weights.stat().st_mtime, UTC).date().isoformat(),
+        "commit": origin.commit(Path(), apart="weights"),
+    }
 
 
 def split(tensors: dict[str, Tensor], parts: int) -> list[dict[str, Tensor]]:
-    """The tensors in so many consecutive parts of about the same size in memory."""
+    """The tensors in `parts` consecutive parts of about the same size in memory."""
     sizes = torch.tensor([value.nbytes for value in tensors.values()])
     middles = sizes.cumsum(0) - sizes / 2
     part_of = (middles * parts / sizes.sum()).long().tolist()
@@ -41,67 +98,99 @@ def refuse_large(file: Path | str) -> None:
 
 def checksums(files: Iterable[Path | str]) -> str:
     """A line a file, sorted by name, as `sha256sum` prints it."""
-    return "".join(f"{_sha256(file)}  {Path(file).name}\n" for file in sorted(map(Path, files)))
+    return "".join(f"{sha256(file)}  {Path(file).name}\n" for file in sorted(map(Path, files)))
 
 
-def verify(files: Iterable[Path | str], sums: Path | str) -> None:
-    """Raises UserError if one of the files is not what `sums`, a file that `checksums` made, says it is."""
-    lines = [line.split() for line in Path(sums).read_text(encoding="utf-8").splitlines()]
-    known = {line[1]: line[0] for line in lines if len(line) == 2}
-    for file in map(Path, files):
-        if (expected := known.get(file.name)) is None:
-            raise UserError(f"{file} is not listed in {sums}, so it is no file of these weights: {REMEDY}")
-        if _sha256(file) != expected:
-            raise UserError(f"{file} is damaged or foreign, since its SHA-256 is not the one in {sums}: {REMEDY}")
+# ---- from a folder or a file -----------------------------------------------------------------------------------------
 
 
-def _sha256(file: Path | str) -> str:
-    with Path(file).open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def unpack(folder: Path, model: str, settings: Settings) -> Trained:
+    """A model, `ddpm` or `classifier`, from a folder of weights, for use with `settings`.
 
-
-def unpack(
-    weights: Sequence[Path | str], record: Path | str, table: Path | str, sums: Path | str, settings: dict[str, dict]
-) -> tuple[dict[str, Tensor], dict]:
-    """The tensors in float32, and the record of their training. Raises UserError if a file is not the one that was
-    shipped, or if a training with other `settings` made them.
+    Raises UserError if a file is missing or not the one that SHA256SUMS lists, or if the model was trained with other
+    settings than these, which are those that its use depends on.
     """
-    verify([*weights, record, table], sums)
-    training = json.loads(Path(record).read_text(encoding="utf-8"))
-    refuse_other_settings(training["settings"], settings)
-    return join([load_file(file) for file in weights]), training
+    files = verify(folder, model)
+    weights = [file for file in files if file.suffix == ".safetensors"]
+    record = read_json(folder / f"{model}.json")
+    refuse_other_settings(record["settings"], settings, folder)
+    [table] = [file for file in files if file.suffix == ".csv"]
+    return Trained(join([load_file(file) for file in weights]), record, table)
 
 
-def folder_of_commit(commit: str, repository: Path, target: Path) -> Path:
-    """Write the folder weights/ of a commit into `target`, and return it. Raises UserError where git has none."""
-    command = ["git", "archive", "--format=tar", commit, "weights"]
-    try:
-        with tempfile.TemporaryFile() as file:
-            subprocess.run(command, cwd=repository, stdout=file, stderr=subprocess.PIPE, text=True, check=True)
-            file.seek(0)
-            with tarfile.open(fileobj=file) as archive:
-                archive.extractall(target, filter="data")
-    except (OSError, subprocess.CalledProcessError) as error:
-        told = getattr(error, "stderr", None) or str(error)
+def take_start(start: Path, expected: str, settings: Settings) -> Trained:
+    """The network that a training goes on from: out of a folder of weights, or a single .safetensors file.
+
+    `expected` is the SHA-256 of the folder's SHA256SUMS, or of the file. Raises UserError if `start` is missing, is not
+    what `expected` says, was trained with other `settings` (as far as it has a record), or is another network.
+    """
+    place = start / SUMS if start.is_dir() else start
+    if not place.is_file():
         raise UserError(
-            f"ddpm.start is {commit}, but git does not give weights/ of that commit ({told.strip()}): name a "
-            "commit that has this folder, in a clone with its whole history (`git fetch --unshallow`)"
-        ) from None
-    return target / "weights"
+            f"ddpm.start is {start}, but there is no {place}: name a folder of weights with its {SUMS}, or a "
+            ".safetensors file"
+        )
+    if (actual := sha256(place)) != expected:
+        raise UserError(
+            f"{place} has the SHA-256 {actual}, but ddpm.start_sha256 is '{expected}': name the weights "
+            "that are meant, or set ddpm.start_sha256 to this sum if these are"
+        )
+    if start.is_dir():
+        trained = unpack(start, "ddpm", settings)
+    else:
+        try:
+            trained = Trained(join([load_file(start)]), FROM_NOTHING)
+        except SafetensorError as reason:
+            raise UserError(f"ddpm.start is {start}, which is no safetensors file ({reason}): name another") from None
+    refuse_other_network(trained.tensors, settings, start)
+    return trained
 
 
-def refuse_other_settings(shipped: dict[str, dict], given: dict[str, dict]) -> None:
-    """Raises UserError, which names every setting (`section: {key: value}`) that is not the one of the training."""
+def verify(folder: Path, model: str) -> list[Path]:
+    """The files of a model in a folder of weights, checked. Raises UserError if one is not what SHA256SUMS says."""
+    sums = folder / SUMS
+    remedy = f"restore {folder} as it was, for weights/ with `git checkout -- weights`"
+    lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
+    known = {line[1]: line[0] for line in lines if len(line) == 2 and line[1].startswith(model)}
+    for kind in (".safetensors", ".json", ".csv"):
+        if not any(name.endswith(kind) for name in known):
+            raise UserError(f"{sums} lists no {kind} file of {model}, so these are no weights of it: {remedy}")
+    for name, expected in known.items():
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name} is missing, though {sums} lists it: {remedy}")
+        if sha256(folder / name) != expected:
+            raise UserError(
+                f"{folder / name} is damaged or foreign, since its SHA-256 is not the one in {sums}: {remedy}"
+            )
+    return [folder / name for name in sorted(known)]
+
+
+def refuse_other_settings(trained: Settings, given: Settings, place: Path) -> None:
+    """Raises UserError, which names every setting that is not the one of the training."""
     differ = [
-        f"{section}.{key} is {value}, but {shipped.get(section, {}).get(key)} for them"
+        f"{section}.{key} is {value}, but {trained.get(section, {}).get(key)} for them"
         for section, values in given.items()
         for key, value in values.items()
-        if shipped.get(section, {}).get(key) != value
+        if trained.get(section, {}).get(key) != value
     ]
     if differ:
         raise UserError(
-            f"the weights in weights/ are of another training than these settings: {'; '.join(differ)}. Take the "
-            "settings of their model card, weights/README.md, or train with `weights: train`"
+            f"the weights in {place} do not fit the settings: {'; '.join(differ)}. Take the settings of "
+            "their training, or train without them"
+        )
+
+
+def refuse_other_network(tensors: dict[str, Tensor], settings: Settings, place: Path) -> None:
+    """Raises UserError unless the tensors are those of the network of these settings."""
+    channels, image_size = settings["ddpm"]["channels"], settings["data"]["image_size"]
+    with torch.device("meta"):
+        asked = {name: tuple(value.shape) for name, value in UNet(channels, image_size).state_dict().items()}
+    given = {name: tuple(value.shape) for name, value in tensors.items()}
+    if wrong := [name for name in [*asked, *given] if asked.get(name) != given.get(name)]:
+        name = wrong[0]
+        raise UserError(
+            f"the weights in {place} are of another network than ddpm.channels = {channels} and data.image_size = "
+            f"{image_size} make: the tensor {name} has the shape {given.get(name)} in them, and {asked.get(name)} here"
         )
 
 
@@ -112,69 +201,12 @@ def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def trainings(record: dict) -> list[dict]:
-    """The records of a network's trainings, in order: each went on from the weights of the one before."""
-    return [*(trainings(record["start"]) if record.get("start") else []), record]
-
-
-def card(run: dict, record: dict) -> str:
-    """The model card in Markdown, from the numbers.json of a run with the shipped weights and the network's record."""
-    training, samples, judge, parts = record["summary"], run["samples"], run["classifier"], trainings(record)
-    pixels = "×".join([str(training["image_size"])] * 2)
-    recognised, low, high = share(samples["recognised"], samples["samples"])
-    visits, images = training["image_visits"], training["training_images"]
-    quality = [claim for claim in run["claims"]["claims"] if claim["id"] in QUALITY]
-    source = {"mnist": "MNIST", "digits": "scikit-learn's digits"}[record["settings"]["data"]["source"]]
-    again = (
-        f" There were {len(parts)} trainings, each but the first from the weights that an earlier commit has in this "
-        "folder (`ddpm.start`), with a new optimiser; counts and minutes are of all of them."
-    )
-    columns = [_facts(part) for part in parts]
-    table = [["", *(f"training {n}" for n in range(1, len(parts) + 1))], ["---"] * (len(parts) + 1)]
-    table += [[name, *(_cell(column.get(name, "")) for column in columns)] for name in columns[-1]]
-    paragraphs = [
-        "# Model card",
-        "Made by `make gallery`; not to be edited by hand.",
-        "## What it is",
-        f"The network ε_θ(x_t, t) of section 5 of the paper, with {training['parameters']:,} parameters. It predicts "
-        f"the noise in images of {pixels} pixels. Its weights are rounded to bfloat16, as safetensors in two files. "
-        "With them come the classifier of figure 4, in float32, the records of both, and `SHA256SUMS`, which the "
-        "workflow checks before it uses any of these files.",
-        "`ddpm.weights: shipped` and `classifier.weights: shipped` take them in place of training.",
-        "## Data and training",
-        f"Trained on the {images:,} training images of {source}, without their labels, by the rule `train_ddpm`: "
-        f"{training['steps']:,} steps, {visits:,} image visits, {visits / images:.1f} passes over the images, in "
-        f"{training['seconds'] / 60:.0f} minutes. The history's last row has a loss of {training['last_loss']:.4f}."
-        + (again if len(parts) > 1 else ""),
-        "![The loss against the images seen](../docs/learning_curve.png)",
-        "\n".join(f"| {' | '.join(row)} |" for row in table),
-        "## Quality",
-        f"The classifier recognises {samples['recognised']} of {samples['samples']} samples with a probability above "
-        f"{samples['confidence_threshold']:g}: {recognised:.1%} ({low:.1%} to {high:.1%}, Wilson's 95% interval). It "
-        f"is right on {judge['test_accuracy']:.2%} of {judge['test_images']:,} real test images.",
-        "\n".join(f"- {claim['statement']} *{claim['verdict'].capitalize()}*: {claim['detail']}" for claim in quality),
-        "## Limits",
-        f"It draws grey digits of {pixels} pixels and nothing else, and none on demand: it has seen no labels. The "
-        "classifier takes noise for a digit too, so its confidence alone proves little. The paper's own training, as "
-        f"config.yaml has it, is {run['arithmetic']['image_visits'] / visits:.0f} times as long.",
-    ]
-    return "\n\n".join(paragraphs) + "\n"
-
-
-def _cell(value: object) -> str:
-    """A value as the card shows it; of a commit, as many digits as name it."""
-    return re.sub(r"\b([0-9a-f]{7})[0-9a-f]{33}\b", r"\1", str(value)) or "none"
-
-
-def _facts(training: dict) -> dict[str, object]:
-    """What the card tells of one training: its settings, and where its weights come from."""
-    summary, origin = training["summary"], training["origin"]
-    settings = {f"`{block}.{key}`": x for block, values in training["settings"].items() for key, x in values.items()}
-    return settings | {
-        "`seed`": origin["seed"],
-        "processor": origin["processor"],
-        "device": summary["device"],
-        "PyTorch": summary["torch"],
-        "ended on": origin["finished"],
-        "the files were written at commit": origin["commit"],
-    }
+def write_start(trained: Trained, weights: Path, record: Path, history: Path) -> None:
+    """Leave the weights that a training goes on from, their record, and their history, which has no row if unknown."""
+    logger.info("%d tensors, after %s steps", len(trained.tensors), trained.record["summary"]["steps"])
+    save_file(trained.tensors, weights)
+    write_json(record, trained.record)
+    if trained.table:
+        shutil.copyfile(trained.table, history)
+    else:
+        history.write_text("step,images,loss,learning_rate,images_per_second,seconds\n", encoding="utf-8")
