@@ -152,8 +152,8 @@ def three_modes() -> Expr:
 
 
 def multiplier() -> list[Expr]:
-    """The divergence theorem; the time derivative of (21) with u_t from (20) for any mu, linear in mu and so 0 for one mu
-    alone; and that it is 0 with u_t from (22).
+    """The divergence theorem; the time derivative of (21) with u_t from (20) for any mu, which is linear in mu and so 0
+    for one mu alone; and that it is 0 with u_t from (22).
     """
     u, mu = three_modes(), sympy.Symbol("mu")
     gradient_norm, laplacian = over_interval(diff(u, x) ** 2), over_interval(diff(u, x, 2) ** 2)

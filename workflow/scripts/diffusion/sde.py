@@ -114,8 +114,8 @@ def by_euler_maruyama(x: Tensor, z: Tensor, schedule: VarianceSchedule, equation
 
 def missing_noise(schedule: VarianceSchedule) -> float:
     """The standard deviation of the noise that (19) lacks beside Euler-Maruyama steps: the root of the sum over t of
-    (sqrt(beta_t) - sigma_t)^2, with sigma_t from (15). With the step h = 1 / r of a refined schedule it falls as sqrt(h)
-    only: near t = 0 sigma_t^2 is about (t - 1) / t times beta_t, whatever the step.
+    (sqrt(beta_t) - sigma_t)^2, with sigma_t from (15). With the step h = 1 / r of a refined schedule it falls only as
+    sqrt(h): near t = 0 sigma_t^2 is about (t - 1) / t times beta_t, whatever the step.
     """
     t = torch.arange(1, schedule.T + 1)
     return float((schedule.beta[1:].sqrt() - posterior_variance(t, schedule).sqrt()).square().sum().sqrt())
