@@ -87,7 +87,7 @@ def test_every_claim_has_a_verdict_and_a_demo_says_of_which_it_cannot_speak(fini
 
 
 def test_training_gives_the_same_network_whatever_the_labels(finished, tmp_path):
-    """What the claim `labels-unused` reads off the code, tried: the labels are shuffled, and training run anew."""
+    """What the claim `labels-unused` reads off the code, tried: the labels are shuffled, and the training run again."""
     shuffled = Checkout(tmp_path / "shuffled")
     (shuffled / "tiny.yaml").write_text(TINY)
     target, images = "results/tiny/models/ddpm.safetensors", "results/tiny/data/images.npz"
@@ -426,7 +426,7 @@ def test_no_mirror_answers(tiny):
     (tiny / "mnist.yaml").write_text("data: {source: mnist}\nexecution: {mirrors: [/nowhere]}")
     proxy = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     done = tiny.snakemake("--configfile", "tiny.yaml", "mnist.yaml", "--", "results/tiny/data/images.npz", **proxy)
-    fails_with(done, r"error: no mirror gave the four MNIST archives whole \(/nowhere: .*name a folder")
+    fails_with(done, r"error: no mirror provided all four MNIST archives intact \(/nowhere: .*name a folder")
     assert not (tiny / "resources/mnist/train-images-idx3-ubyte.gz").exists()
 
 

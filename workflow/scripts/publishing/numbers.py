@@ -1,4 +1,4 @@
-"""What the companion document and the report tell of a run, gathered from the files that the run left."""
+"""The numbers of a run that the companion document and the report show, gathered from the files of the run."""
 
 import json
 import re
@@ -17,7 +17,8 @@ from engine.files import read_json
 from publishing.origin import pins
 
 CLAIM = (
-    "id", "of", "place", "statement", "kind", "test", "threshold", "why", "since", "revised", "value", "verdict", "detail",
+    "id", "of", "place", "statement", "kind", "test", "threshold", "why", "since", "revised",
+    "value", "verdict", "detail",
 )  # fmt: skip
 
 
@@ -122,8 +123,10 @@ def commonest_error(confusion: pd.DataFrame) -> dict | None:
 
 
 def read_claims(file: Path | str) -> dict:
-    """The ledger of claims with their verdicts, their counts and these in words. Raises UserError, which names what is wrong with the file."""
-    remedy = "delete it and run again to have it made anew"
+    """The ledger of claims with their verdicts, and the counts of these, also in words. Raises UserError, which names
+    what is wrong with the file.
+    """
+    remedy = "delete it and run again to make it again"
     try:
         ledger = read_json(file)
     except FileNotFoundError:
