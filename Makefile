@@ -6,11 +6,12 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 MNIST ?=
 # Fewer samples for a quick look, as in `make shipped SAMPLES=100`, whose results are in results/shipped-100.
 SAMPLES ?=
-# The preset that `make verify`, `report` and `estimate` speak of: demo, laptop, shipped or paper.
+# The preset that `make verify`, `report` and `estimate` refer to: demo, laptop, shipped or paper.
 PRESET ?= demo
-# Anything more for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde ARGS="--rounds 3"`.
+# More arguments for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde
+# ARGS="--rounds 3"`.
 ARGS ?=
-# What `make bench` measures; `precision` besides, with the weights of a finished run.
+# What `make bench` measures; also `precision`, which takes the weights of a finished run.
 PARTS ?= network pde
 
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
@@ -39,7 +40,7 @@ laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on
 shipped: .venv/workflow  ## the paper's own network on MNIST, from the trained weights in weights/
 	$(WORKFLOW)
 
-paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it wants a GPU
+paper: .venv/workflow  ## the paper's experiment as config.yaml has it; it needs a GPU
 	$(WORKFLOW)
 
 demo laptop shipped paper: override PRESET = $@
@@ -86,7 +87,7 @@ format: .venv/tests  ## bring the code into its one form
 	.venv/bin/python -m ruff format .
 	.venv/bin/python -m snakefmt Snakefile workflow/rules
 
-lock: .venv/tests  ## write the locks of envs/ anew from their short lists
+lock: .venv/tests  ## write the locks of envs/ from their short lists
 	PATH="$(CURDIR)/.venv/bin:$$PATH" sh envs/lock.sh
 
 clean:  ## remove results/demo (the other results cost hours: remove them by hand)

@@ -27,6 +27,7 @@ from benchmarks.measuring import OTHERS_LIMIT, Watch
 from benchmarks.minutes import HEAVY, SCRIPTS, start_seconds
 from benchmarks.ours import Ours
 from benchmarks.settings import settings
+from claims.pde import STEPS_IN_SPACE
 from diffusion.classifier import ClassifierSettings, probabilities, train_classifier
 from diffusion.data import COUNTS
 from diffusion.images import rescale
@@ -35,7 +36,7 @@ from engine.progress import duration
 
 
 def steady(rate: Callable[[int], float], at_least: float) -> float:
-    """rate(steps), in steps a second, over so many steps as fill `at_least` seconds by what two of them took."""
+    """rate(steps), in steps a second, over as many steps as fill `at_least` seconds, judging by two of them."""
     return rate(max(2, int(at_least * rate(2))))
 
 
@@ -101,7 +102,7 @@ def pde(config: dict) -> float:
         solve(u_0, grid, given["dt"], 200)
         return (time.perf_counter() - started) / 200
 
-    tables = sum((6000 + N) * step_seconds(N) for N in given["refinement"])
+    tables = sum((STEPS_IN_SPACE + N) * step_seconds(N) for N in given["refinement"])
     return given["t_end"] / given["dt"] * step_seconds(given["cells"]) + tables
 
 

@@ -60,7 +60,7 @@ class Watch:
     def others(self) -> float:
         """The share of the machine's processor time that went to other programs, or to other guests of its host."""
         used = _busy_seconds() - self.busy - (_our_seconds() - self.ours)
-        return max(0.0, used / ((time.monotonic() - self.started) * psutil.cpu_count()))
+        return max(0.0, used / ((time.monotonic() - self.started) * (psutil.cpu_count() or 1)))
 
 
 def _busy_seconds() -> float:
@@ -124,7 +124,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def report(name: str, title: str, table: pd.DataFrame, record: dict) -> None:
+def report(name: str, title: str, table: pd.DataFrame, record: dict | list) -> None:
     """Print the table, and write it and the whole record to results/benchmarks/<name>.md, .csv and .json."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     markdown = table.map(_shown).to_markdown(index=False, disable_numparse=True)

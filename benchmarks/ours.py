@@ -26,7 +26,7 @@ def clock(hardware: Hardware) -> float:
 
 
 def count_flops(run) -> int:
-    """Operations of convolutions and matrix products, attention's included, a multiply and an add counted apart."""
+    """Operations of convolutions and matrix products, attention's included, a multiply and an add being two."""
     with FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()

@@ -116,7 +116,7 @@ def py_pde_methods(grid: Grid, u_0: np.ndarray, end: float) -> list[Method]:
 
 def our_methods(grid: Grid, u_0: np.ndarray, end: float) -> list[Method]:
     def method(order: int) -> Method:
-        return Method(f"ours, order {order}", STEPS, lambda n: solve(u_0, grid, end / n, n, n, order).u[-1])
+        return Method(f"ours, order {order}", STEPS, lambda n: solve(u_0, grid, end / n, int(n), int(n), order).u[-1])
 
     return [method(6), method(2)]
 
@@ -136,7 +136,7 @@ def tuned(method: Method, error: Callable[[np.ndarray], float], target: float) -
     for setting in method.settings:
         if error(method.solve(setting)) <= target:  # this call also warms up what is compiled
             times[setting] = seconds(lambda setting=setting: method.solve(setting), 0.02)
-    return min(times, key=times.get) if times else None
+    return min(times, key=lambda setting: times[setting]) if times else None
 
 
 def matrix_product() -> None:

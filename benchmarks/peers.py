@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.ours import clock, count_flops
-from engine.device import choose_device
+from engine.device import Hardware
 
 SHAPE = (1, 32, 32)
 T = 500
@@ -25,7 +25,8 @@ class Peer(ABC):
 
     def __init__(self, device: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self.device = choose_device(device)
+        self.hardware = Hardware.choose(device, "float32")
+        self.device = self.hardware.device
         torch.manual_seed(0)
 
     @abstractmethod
@@ -63,11 +64,11 @@ class Peer(ABC):
         started = 0.0
         for step in range(1 + steps):
             if step == 1:
-                started = clock(self.device)
+                started = clock(self.hardware)
             self.optimiser.zero_grad(set_to_none=True)
             self.loss(x_0).backward()
             self.optimiser.step()
-        return batch_size * steps / (clock(self.device) - started)
+        return batch_size * steps / (clock(self.hardware) - started)
 
     @torch.no_grad()
     def sample(self, batch_size: int, steps: int) -> float:
@@ -77,17 +78,17 @@ class Peer(ABC):
         started = 0.0
         for step in range(1 + steps):
             if step == 1:
-                started = clock(self.device)
+                started = clock(self.hardware)
             x = self.step(x, T - 1 - step)
-        return batch_size * steps / (clock(self.device) - started)
+        return batch_size * steps / (clock(self.hardware) - started)
 
     def samples(self, count: int, batch_size: int) -> float:
         """Seconds for this many whole samples of 500 steps."""
         self.network.eval()
-        started = clock(self.device)
+        started = clock(self.hardware)
         for first in range(0, count, batch_size):
             self.generate(min(batch_size, count - first))
-        return clock(self.device) - started
+        return clock(self.hardware) - started
 
 
 class Diffusers(Peer):

@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("preset", nargs="?", default="laptop", help="demo, laptop, paper, or a file of settings")
     parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--results", type=Path, help="the run's folder; results/<preset> unless said otherwise")
+    parser.add_argument("--results", type=Path, help="the run's folder; results/<preset> by default")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     given = parser.parse_args()
@@ -65,9 +65,10 @@ def main() -> None:
         raise SystemExit(f"{results} holds no trained network: run the preset first, or name the folder with --results")
     judge = Classifier.load(results / "models" / "classifier.safetensors")
 
-    images = [samples(config, results, given.samples, Hardware(device, p)) for p in (torch.float32, torch.bfloat16)]
-    p = [probabilities(judge, x.clamp(-1, 1), device) for x in images]
-    found = verdict(*images, *p, config["samples"]["confidence"])
+    precisions = (torch.float32, torch.bfloat16)
+    exact, rounded = (samples(config, results, given.samples, Hardware(device, p)) for p in precisions)
+    p_exact, p_rounded = (probabilities(judge, x.clamp(-1, 1), device) for x in (exact, rounded))
+    found = verdict(exact, rounded, p_exact, p_rounded, config["samples"]["confidence"])
     record = {**machine(["torch"]), "preset": config["preset"], **found}
     title = f"The same {given.samples} seeds of '{config['preset']}' in float32 and in bfloat16, before its classifier."
     report("precision", title, pd.DataFrame({"what": found.keys(), "value": found.values()}), record)

@@ -122,8 +122,8 @@ def test_terminated_job_saves_its_state_and_a_retry_goes_on(long):
     running.wait()
     output = (long / "output").read_text()
     assert running.returncode == 0, output
-    assert "its state is saved: run again to go on from there" in output
-    assert "going on after step" in (long / LOG).read_text()
+    assert "its state is saved: run again to continue from there" in output
+    assert "continuing after step" in (long / LOG).read_text()
 
 
 def test_snakemake_killed_with_all_its_jobs_goes_on_after_an_unlock(long):
@@ -143,7 +143,7 @@ def test_snakemake_killed_with_all_its_jobs_goes_on_after_an_unlock(long):
     running = begin(long)
     shards = long / "results/tiny/samples/shards"
     wait_until(lambda: len(list(shards.glob("*.npz"))) == 1, running)
-    assert "going on after step" in (long / LOG).read_text()
+    assert "continuing after step" in (long / LOG).read_text()
     time.sleep(1)  # until Snakemake has seen that the shard's job is over
     kill(running)
 
@@ -155,7 +155,7 @@ def test_snakemake_killed_with_all_its_jobs_goes_on_after_an_unlock(long):
 
 
 def test_a_disk_that_fills_up_during_training_costs_nothing(long, mounted):
-    """A state that cannot be saved is said; after room is made the training goes on from the last whole one."""
+    """A failure to save a state is reported; once there is room, the training continues from the last complete one."""
     mounted("-o", "size=200m")
     running = begin(long, "--", TARGET)
     wait_until(lambda: says(long / LOG, "step 50 of 359"), running)
@@ -168,4 +168,4 @@ def test_a_disk_that_fills_up_during_training_costs_nothing(long, mounted):
     assert "the disk is full: free some" in output and "Traceback" not in output, output
     filler.unlink()
     assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
-    assert "going on after step" in (long / LOG).read_text()
+    assert "continuing after step" in (long / LOG).read_text()

@@ -155,7 +155,7 @@ def test_a_job_that_cancels_itself_is_tried_again_and_training_goes_on(slurm, ti
     )
     assert done.returncode == 0, done.output
     assert (tiny / "cancelled").exists() and "JobState=CANCELLED" in slurm.jobs()
-    assert re.search(r"going on after step \d+ of 179", log.read_text())
+    assert re.search(r"continuing after step \d+ of 179", log.read_text())
 
 
 def test_the_generic_profile_once(slurm, tiny):

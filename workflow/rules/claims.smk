@@ -93,7 +93,7 @@ rule measure_network:
             images=PAPER["ddpm"]["images_per_epoch"],
         ),
     message:
-        "Count the paper's network, time it, and ask what its training reads and cost"
+        "Count the layers of the paper's network, time it, and list what its training reads and cost"
     script:
         "../scripts/measure_network.py"
 

@@ -18,6 +18,14 @@ START = {
     "record": "<results>/models/start.json",
     "history": "<results>/models/start_history.csv",
 }
+# The files of weights/, which travel with the repository.
+WEIGHTS = {
+    "ddpm": expand("weights/ddpm-{n}-of-2.safetensors", n=[1, 2]),
+    "classifier": ["weights/classifier.safetensors"],
+}
+RECORDS = {"ddpm": "weights/ddpm.json", "classifier": "weights/classifier.json"}
+TABLES = {"ddpm": "weights/ddpm_history.csv", "classifier": "weights/classifier_confusion.csv"}
+SUMS = "weights/SHA256SUMS"
 # Each figure's file name, with what draws it and what is said of it.
 FIGURES = yaml.safe_load((SCRIPTS.parent / "figures.yaml").read_text(encoding="utf-8"))
 # The files of results/<preset>/claims/ that hold what was measured.

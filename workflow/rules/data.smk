@@ -39,7 +39,7 @@ rule prepare_images:
         **IMAGES,
         seed=config["seed"],
     message:
-        "Bring the images of '{params.source}' to {params.image_size}x{params.image_size} pixels"
+        "Resize the images of '{params.source}' to {params.image_size}x{params.image_size} pixels"
     script:
         "../scripts/prepare_images.py"
 
@@ -48,4 +48,4 @@ rule fetch:
     input:
         FETCHED,
     message:
-        "Fetch all that needs a network"
+        "Fetch everything that needs the internet"

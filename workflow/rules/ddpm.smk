@@ -25,7 +25,7 @@ if config["ddpm"]["weights"] == "train":
                 sha256=config["ddpm"]["start_sha256"],
                 settings=USED["ddpm"],
             message:
-                "Take the weights of {params.start}, which the training goes on from"
+                "Take the weights of {params.start}, from which the training starts"
             script:
                 "../scripts/take_start.py"
 

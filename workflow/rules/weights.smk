@@ -5,14 +5,6 @@ Out: models/ddpm.* and models/classifier.*, as the trainings make them (unpack_d
 outside `all`, weights/ from a run (ship_weights) and its model card (write_card).
 """
 
-WEIGHTS = {
-    "ddpm": expand("weights/ddpm-{n}-of-2.safetensors", n=[1, 2]),
-    "classifier": ["weights/classifier.safetensors"],
-}
-RECORDS = {"ddpm": "weights/ddpm.json", "classifier": "weights/classifier.json"}
-TABLES = {"ddpm": "weights/ddpm_history.csv", "classifier": "weights/classifier_confusion.csv"}
-SUMS = "weights/SHA256SUMS"
-
 for model in SHIPPED:
     if absent := [file for file in [*WEIGHTS[model], RECORDS[model], TABLES[model], SUMS] if not Path(file).is_file()]:
         raise WorkflowError(

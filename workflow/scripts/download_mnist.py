@@ -3,8 +3,8 @@ from pathlib import Path
 from diffusion.data import download_mnist
 from engine.job import job
 
-# Read from the configuration, and not a param: MD5 sums say what the archives are, so that another place to have them
-# from is no reason to fetch them again.
+# Read from the configuration, and not a param: MD5 sums identify the archives, so that another mirror is no
+# reason to download them again.
 mirrors = snakemake.config["execution"]["mirrors"]
 
 with job(snakemake):

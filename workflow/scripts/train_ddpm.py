@@ -31,7 +31,7 @@ with job(snakemake):
         weights, *records = inputs.start
         model.load_state_dict(load_file(weights))
         earlier = Earlier.read(*records)
-    # Another seed for every start, or the earlier training's minibatches and noise would come again.
+    # Another seed for every start, or the minibatches and noise of the earlier training would be repeated.
     settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
 
     training = Training(model.to(hardware.device), settings, parallel.shared(compiled(model, hardware.device)))

@@ -14,5 +14,5 @@ with job(snakemake):
     trained = unpack(Path(inputs.sums).parent, params.model, params.settings)
     logging.info("%d tensors, trained by %s", len(trained.tensors), trained.record["origin"])
     write_json(output.summary, trained.record["summary"])
-    shutil.copyfile(inputs.table, output.table)
+    shutil.copyfile(snakemake.input.table, output.table)
     save_file(trained.tensors, output.weights)

@@ -106,19 +106,19 @@ def broken(**changes):
 MISTAKES = [
     ([broken(), broken()], "claim a-claim: 2 entries have this id; give each its own"),
     ([broken(why="gone")], "claim a-claim: 'why' is a required property"),
-    ([broken(of="nobody")], "claim a-claim, key of: 'nobody' is not one of"),
+    ([broken(of="nobody")], "claim a-claim, key of is 'nobody', but must be paper"),
     ([broken(since="gone")], "claim a-claim: 'since' is a required property"),
-    ([broken(since="24 November")], 'it must be a date in quotes, as "2026-11-24"'),
+    ([broken(since="24 November")], "key since is '24 November', but must be a date in quotes, as \"2026-11-24\""),
     ([broken(revised={"date": "2026-11-24"})], "claim a-claim, key revised: 'reason' is a required property"),
-    ([broken(kind="guess")], "claim a-claim, key kind: 'guess' is not one of"),
-    ([broken(colour="red")], "claim a-claim: Additional properties are not allowed ('colour' was unexpected)"),
-    ([broken(holds={"n": {"above": 3}})], "'above' was unexpected"),
+    ([broken(kind="guess")], "claim a-claim, key kind is 'guess', but must be algebra, statistics"),
+    ([broken(colour="red")], "claim a-claim, key colour is not a known key"),
+    ([broken(holds={"n": {"above": 3}})], "claim a-claim, key holds, key n, key above is not a known key"),
     ([broken(holds={"n": {"at_most": 3, "at_least": 1}})], "key holds, key n"),
-    ([broken(holds={"n": {"at_most": "1e-4"}})], "'1e-4' is not of type 'number'"),
-    ([broken(measure="record")], "key measure: 'record' does not match"),
+    ([broken(holds={"n": {"at_most": "1e-4"}})], "key at_most is '1e-4', but must be a number"),
+    ([broken(measure="record")], "key measure is 'record', but must be a record of results/"),
     ([broken(untestable="Nobody can.")], "claim a-claim"),
     ([broken(id="gone")], "claim number 1: 'id' is a required property"),
-    ([], "the ledger: [] should be non-empty"),
+    ([], "key claims is [], but must be a list with one entry for each statement"),
 ]
 
 

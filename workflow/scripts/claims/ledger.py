@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
-from jsonschema import Draft202012Validator
 
 from engine.errors import UserError
+from engine.schemas import Address, schema_errors
 
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = VERDICTS = ("confirmed", "not confirmed", "not testable here")
 ORIGINS = {"paper": "statements of the paper", "ours": "statements of ours"}
@@ -31,21 +31,16 @@ def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
     ledger, form = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in (file, schema))
     claims = ledger.get("claims", []) if isinstance(ledger, dict) else []
 
-    def name(path: list) -> str:
-        """'claim leap, key holds' for the path claims, 5, holds."""
-        if len(path) < 2:
-            return "the ledger"
-        number = f"number {path[1] + 1}"
-        entry = claims[path[1]]
-        return ", key ".join(
-            [f"claim {entry.get('id', number) if isinstance(entry, dict) else number}", *map(str, path[2:])]
-        )
+    def name(address: Address) -> str:
+        """'claim leap, key holds' for the address claims, 5, holds."""
+        if len(address) < 2:
+            return f"key {address[0]}"
+        index = int(address[1])
+        number, entry = f"number {index + 1}", claims[index]
+        claim = f"claim {entry.get('id', number) if isinstance(entry, dict) else number}"
+        return ", key ".join([claim, *map(str, address[2:])])
 
-    sentences = [
-        f"{name(list(error.absolute_path))}: {error.message}"
-        + (f"; it must be {error.schema['description']}" if "description" in error.schema else "")
-        for error in Draft202012Validator(form).iter_errors(ledger)
-    ]
+    sentences = schema_errors(ledger, form, name, root="the ledger")
     ids = Counter(claim["id"] for claim in claims if isinstance(claim, dict) and "id" in claim)
     sentences += [f"claim {name}: {n} entries have this id; give each its own" for name, n in ids.items() if n > 1]
     if sentences:

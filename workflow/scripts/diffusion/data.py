@@ -1,4 +1,4 @@
-"""The training images: MNIST as in section 2, or scikit-learn's embedded digits where there is no network."""
+"""The training images: MNIST as in section 2, or scikit-learn's embedded digits, which need no network."""
 
 import logging
 import shutil
@@ -31,7 +31,7 @@ SECONDS_WITHOUT_ANSWER = 20
 def _mnist_from(mirror: str, folder: Path, train: bool = True) -> datasets.MNIST:
     """Torchvision's MNIST, brought into `folder` from one mirror, a URL or a local folder, with MD5 sums checked.
 
-    Raises RuntimeError or OSError if the mirror has no whole copy; sound files stay in `folder` for the next mirror.
+    Raises RuntimeError or OSError if the mirror has no intact copy; intact files stay in `folder` for the next mirror.
     """
     if "://" not in mirror:
         raw = folder / "MNIST" / "raw"
@@ -47,12 +47,12 @@ def _mnist_from(mirror: str, folder: Path, train: bool = True) -> datasets.MNIST
 
 def download_mnist(folder: Path | str, mirrors: Sequence[str] = ()) -> None:
     """Put the four MNIST archives into `folder`, from the first of `mirrors` (folders or URLs), then of torchvision's
-    own, that has them whole. Raises UserError, which names each mirror and what was wrong with it.
+    own, that has them intact. Raises UserError, which names each mirror and what was wrong with it.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SECONDS_WITHOUT_ANSWER)  # torchvision sets none, and would wait for ever
+    socket.setdefaulttimeout(SECONDS_WITHOUT_ANSWER)  # torchvision sets none, and would wait forever
     try:
         _fetch(folder, [*mirrors, *datasets.MNIST.mirrors])
     finally:
@@ -68,14 +68,14 @@ def _fetch(folder: Path, mirrors: Sequence[str]) -> None:
             except (RuntimeError, OSError) as reason:
                 words = str(reason).strip().splitlines()[-1]
                 reasons.append(f"{mirror}: {words}")
-                logger.warning("MNIST is not to be had from %s (%s)", mirror, words)
+                logger.warning("could not get MNIST from %s (%s)", mirror, words)
                 continue
             for archive in ARCHIVES:
                 shutil.move(Path(scratch) / "MNIST" / "raw" / archive, folder / archive)
             logger.info("MNIST came from %s", mirror)
             return
     raise UserError(
-        "no mirror gave the four MNIST archives whole ("
+        "no mirror provided all four MNIST archives intact ("
         + "; ".join(reasons)
         + "): connect to the internet, or name a folder that holds them in execution.mirrors"
     )
@@ -93,8 +93,8 @@ def read_mnist(folder: Path | str, image_size: int) -> Digits:
             train, test = (_mnist_from(str(folder), Path(scratch), train) for train in (True, False))
         except (RuntimeError, OSError) as reason:
             raise UserError(
-                f"the MNIST archives in {folder} are not whole ({str(reason).strip().splitlines()[-1]}): delete that "
-                "folder and run again to fetch them anew"
+                f"the MNIST archives in {folder} are damaged ({str(reason).strip().splitlines()[-1]}): delete that "
+                "folder and run again to download them again"
             ) from reason
 
     def resized(images: Tensor) -> Tensor:

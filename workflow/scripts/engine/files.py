@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, JSON, and SHA-256 sums."""
+"""Files that are either complete or absent, JSON, and SHA-256 sums."""
 
 import hashlib
 import json

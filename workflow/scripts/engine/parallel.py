@@ -1,7 +1,7 @@
 """Several processes that train one network together, each on its share of every minibatch.
 
-PyTorch's launcher (`torch.distributed.run`) starts them and says to each, in its environment, which one it is. One
-process alone is the same code with nobody to talk to.
+PyTorch's launcher (`torch.distributed.run`) starts them and gives each its number in environment variables. A
+single process runs the same code without communication.
 """
 
 import os
@@ -67,7 +67,7 @@ def workers() -> int:
 
 
 def shared(model: nn.Module) -> nn.Module:
-    """The model, such that its gradients are means over all processes."""
+    """The model, wrapped so that its gradients are means over all processes."""
     return DistributedDataParallel(model) if workers() > 1 else model
 
 

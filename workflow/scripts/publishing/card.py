@@ -30,7 +30,7 @@ def card(template: Path | str, run: dict, record: dict) -> str:
 
 
 def trainings(record: dict) -> list[dict]:
-    """The records of a network's trainings, in order: each went on from the weights of the one before."""
+    """The records of a network's trainings, in order: each started from the weights of the one before."""
     return [*(trainings(record["start"]) if record.get("start") else []), record]
 
 

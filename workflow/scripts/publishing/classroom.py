@@ -16,7 +16,7 @@ from diffusion.backward import posterior_variance
 from diffusion.forward import VarianceSchedule
 from diffusion.pde import eigenfunction, leading_modes, mode_shares
 
-Array = NDArray[np.floating]
+Array = NDArray[np.float64]
 
 POINTS = 201
 """Of the interval, at which the page draws the solution of the PDE."""

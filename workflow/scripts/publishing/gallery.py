@@ -10,11 +10,11 @@ from PIL import Image
 WIDTH = 900
 """Of a figure in the gallery, in pixels."""
 ZOOM, GREYS, FRAMES = 3, 16, 40
-"""Of the animation: pixels along an edge of an image's pixel, shades of grey, and pictures; it shall stay small."""
+"""Of the animation: pixels along an edge of an image's pixel, shades of grey, and pictures; it must stay small."""
 
 
 def small_png(figure: Path | str) -> bytes:
-    """The figure, a PNG, brought to WIDTH pixels across, with few enough colours to weigh little."""
+    """The figure, a PNG, resized to WIDTH pixels across, with few colours, so that the file is small."""
     image = Image.open(figure).convert("RGB")
     image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
     png = BytesIO()
@@ -23,8 +23,8 @@ def small_png(figure: Path | str) -> bytes:
 
 
 def animation(x: NDArray[np.floating]) -> bytes:
-    """Algorithm 2 as an endless GIF: images x, (m, 9, h, w) in [-1, 1], one picture of 3x3 images a step, FRAMES of
-    the m steps at the most, the last one held for two seconds.
+    """Algorithm 2 as an endless GIF: images x, (m, 9, h, w) in [-1, 1], one picture of 3x3 images for each step, at
+    most FRAMES of the m steps, the last one held for two seconds.
     """
     m, _, h, w = x.shape
     chosen = np.unique(np.linspace(0, m - 1, FRAMES).round().astype(int))

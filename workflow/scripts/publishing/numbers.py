@@ -1,4 +1,4 @@
-"""What the companion document and the report tell of a run, gathered from the files that the run left."""
+"""The numbers of a run that the companion document and the report show, gathered from the files of the run."""
 
 import json
 import re
@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claims.ledger import VERDICTS
+from claims.ledger import ORIGINS, VERDICTS, count, counts_sentences
 from diffusion.forward import VarianceSchedule
 from diffusion.pde import leading_modes
 from engine.errors import UserError
 from engine.files import read_json
 from publishing.origin import pins
 
-CLAIM = ("id", "place", "statement", "kind", "test", "threshold", "why", "value", "verdict", "detail")
+CLAIM = (
+    "id", "of", "place", "statement", "kind", "test", "threshold", "why", "since", "revised",
+    "value", "verdict", "detail",
+)  # fmt: skip
 
 
 def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, settings: dict[str, Any]) -> dict:
@@ -120,8 +123,10 @@ def commonest_error(confusion: pd.DataFrame) -> dict | None:
 
 
 def read_claims(file: Path | str) -> dict:
-    """The ledger of claims with their verdicts. Raises UserError, which names what is wrong with the file."""
-    remedy = "delete it and run again to have it made anew"
+    """The ledger of claims with their verdicts, and the counts of these, also in words. Raises UserError, which names
+    what is wrong with the file.
+    """
+    remedy = "delete it and run again to make it again"
     try:
         ledger = read_json(file)
     except FileNotFoundError:
@@ -134,9 +139,8 @@ def read_claims(file: Path | str) -> dict:
         name = f"claim {n} ({claim.get('id', 'without id') if isinstance(claim, dict) else 'no table'}) in {file}"
         if missing := [key for key in CLAIM if key not in claim]:
             raise UserError(f"{name} lacks {', '.join(missing)}: {remedy}")
-        if claim["verdict"] not in VERDICTS:
-            raise UserError(
-                f"{name} has the verdict {claim['verdict']!r}, but must have {' or '.join(VERDICTS)}: {remedy}"
-            )
-    ledger["counts"] = {verdict: sum(c["verdict"] == verdict for c in ledger["claims"]) for verdict in VERDICTS}
-    return ledger
+        for key, allowed in (("verdict", VERDICTS), ("of", ORIGINS)):
+            if claim[key] not in allowed:
+                raise UserError(f"{name} has the {key} {claim[key]!r}, but must have {' or '.join(allowed)}: {remedy}")
+    counts = count(ledger["claims"])
+    return ledger | {"counts": counts, "summary": counts_sentences(counts)}

@@ -24,7 +24,7 @@ def commit(folder: Path, apart: str | None = None) -> str | None:
     """The commit of a checkout, with `.dirty` if a tracked file differs that is not in its folder `apart`; None without
     git or outside a checkout.
     """
-    # The ceiling keeps git from taking a repository further up, in which this folder merely lies, for its own.
+    # The ceiling keeps git from using a repository further up that merely contains this folder.
     ceiling = {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
     found = answer(["git", "rev-parse", "HEAD"], folder, ceiling)
     others = [f":(exclude){apart}"] if apart else []

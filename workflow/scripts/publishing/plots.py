@@ -1,6 +1,6 @@
 """Figures 1 to 7 and the learning curve, in one style: each function takes the figure's data and returns the figure.
 
-Images are shown as grey values from -1 (black) to 1 (white); what noise leaves beyond that range is clipped.
+Images are shown as grey values from -1 (black) to 1 (white); values beyond that range, which noise leaves, are clipped.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ STYLE = {
 
 
 def save(figure: Figure, pdf: Path | str, png: Path | str, note: str = "") -> None:
-    """Write the figure in both formats, with a note under it where there is one."""
+    """Write the figure in both formats, with a note under it if there is one."""
     if note:
         figure.set_figheight(figure.get_figheight() + 0.22)
         figure.supxlabel(note, fontsize=8, style="italic", color="#b00020")

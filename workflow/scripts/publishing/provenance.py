@@ -52,7 +52,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Run:
-    """What a run's crate tells. Paths are relative to the folder that Snakemake works in; `data` holds url, bytes and
+    """What a run's crate records. Paths are relative to the folder that Snakemake works in; `data` holds url, bytes and
     sha256 of each file that the run started from; `packages` are name to version.
     """
 
@@ -223,7 +223,7 @@ def describe(run: Run) -> ROCrate:
 
 
 def _entity(crate: ROCrate, id: str, type: str, /, **properties) -> ContextEntity:
-    """Add an entity that is no file."""
+    """Add an entity that is not a file."""
     return crate.add(ContextEntity(crate, id, properties={"@type": type, **properties}))
 
 
@@ -269,7 +269,7 @@ def _software(crate: ROCrate, name: str, version: str) -> SoftwareApplication:
     return crate.add(SoftwareApplication(crate, release, {"name": name, "softwareVersion": version, "url": url}))
 
 
-def _setting(crate: ROCrate, workflow, name: str, value: object, description: str) -> ContextEntity:
+def _setting(crate: ROCrate, workflow, name: str, value: Any, description: str) -> ContextEntity:
     """A setting as the workflow's formal parameter, and the value that this run gave it."""
     one = value[0] if isinstance(value, list) and value else value
     kinds: dict[type, str] = {bool: "Boolean", int: "Integer", float: "Float"}

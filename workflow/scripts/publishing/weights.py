@@ -24,7 +24,7 @@ from publishing import origin
 logger = logging.getLogger(__name__)
 
 LARGEST_FILE = 16_000_000
-"""Bytes of a file at most, so that the repository stays easy to clone."""
+"""The largest file in bytes, so that the repository stays easy to clone."""
 SUMS = "SHA256SUMS"
 FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
 """The record of weights whose training is not known: all is counted from here on."""
@@ -97,7 +97,7 @@ def refuse_large(file: Path | str) -> None:
 
 
 def checksums(files: Iterable[Path | str]) -> str:
-    """A line a file, sorted by name, as `sha256sum` prints it."""
+    """A line for each file, sorted by name, as `sha256sum` prints it."""
     return "".join(f"{sha256(file)}  {Path(file).name}\n" for file in sorted(map(Path, files)))
 
 
@@ -119,7 +119,7 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
 
 
 def take_start(start: Path, expected: str, settings: Settings) -> Trained:
-    """The network that a training goes on from: out of a folder of weights, or a single .safetensors file.
+    """The network from which a training starts: out of a folder of weights, or a single .safetensors file.
 
     `expected` is the SHA-256 of the folder's SHA256SUMS, or of the file. Raises UserError if `start` is missing, is not
     what `expected` says, was trained with other `settings` (as far as it has a record), or is another network.
@@ -141,7 +141,9 @@ def take_start(start: Path, expected: str, settings: Settings) -> Trained:
         try:
             trained = Trained(join([load_file(start)]), FROM_NOTHING)
         except SafetensorError as reason:
-            raise UserError(f"ddpm.start is {start}, which is no safetensors file ({reason}): name another") from None
+            raise UserError(
+                f"ddpm.start is {start}, which is not a safetensors file ({reason}): name another"
+            ) from None
     refuse_other_network(trained.tensors, settings, start)
     return trained
 
@@ -202,7 +204,7 @@ def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def write_start(trained: Trained, weights: Path, record: Path, history: Path) -> None:
-    """Leave the weights that a training goes on from, their record, and their history, which has no row if unknown."""
+    """Write the weights from which a training starts, their record, and their history, which has no row if unknown."""
     logger.info("%d tensors, after %s steps", len(trained.tensors), trained.record["summary"]["steps"])
     save_file(trained.tensors, weights)
     write_json(record, trained.record)
