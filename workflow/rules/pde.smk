@@ -42,6 +42,6 @@ rule verify_pde:
     params:
         pde=select("pde", "length", "cells", "dt", "refinement"),
     message:
-        "Measure the PDE solver's errors, its orders, and the growth rates (23)"
+        "Measure the PDE solver's errors, its orders, and growth rates near steady states"
     script:
         "../scripts/verify_pde.py"

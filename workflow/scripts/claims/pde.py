@@ -34,7 +34,7 @@ STEPS_IN_SPACE = 6000
 """So many that the error in time is far below that in space."""
 STEPS_IN_TIME = [20, 40, 80, 160, 320]
 MODES = range(1, 7)
-"""The k and j of (23) for which the growth rate is measured."""
+"""The k and j for which the growth rate of phi_j near u_k is measured."""
 
 
 def convergence_table(length: float, refinement: list[int]) -> pd.DataFrame:
@@ -86,7 +86,7 @@ def _study(name: str, sizes: list[float], errors: list[dict]) -> pd.DataFrame:
 
 
 def growth_rate_table(length: float, cells: int, dt: float) -> pd.DataFrame:
-    """Rates at which perturbations of the k-th steady state along phi_j grow, measured and by (23): a row for each pair
+    """Rates at which perturbations of the k-th steady state along phi_j grow, measured and as (23) has them: a row for each pair
     k != j of `MODES`.
     """
     grid = Grid(length, cells)

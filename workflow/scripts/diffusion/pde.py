@@ -258,7 +258,7 @@ def l2_error(u: Array, reference: Array, grid: Grid) -> float:
 def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: float = 1e-6) -> float:
     """The rate at which a perturbation along phi_j of the steady state u_k grows, measured on a run of `solve`.
 
-    (23) says lambda_k - lambda_j. The run lasts until, by theory, it has grown or decayed tenfold; the rate is the
+    By (23) it is lambda_k - lambda_j. The run lasts until, by theory, it has grown or decayed tenfold; the rate is the
     slope of
     log |amplitude_j| by least squares.
     """
