@@ -86,7 +86,7 @@ def _study(name: str, sizes: list[float], errors: list[dict]) -> pd.DataFrame:
 
 
 def growth_rate_table(length: float, cells: int, dt: float) -> pd.DataFrame:
-    """Rates at which perturbations of the k-th steady state along phi_j grow, measured and as (23) has them: a row for each pair
+    """Rates at which perturbations of the k-th steady state along phi_j grow, measured and by (23): a row for each pair
     k != j of `MODES`.
     """
     grid = Grid(length, cells)
