@@ -15,6 +15,7 @@ COSTS = [
     "denoise_gaussians",
     "denoise_one_gaussian",
     "denoise_training_image",
+    "denoise_originals",
     "solve_pde",
     "verify_pde",
     "check_algebra",
