@@ -60,8 +60,8 @@ def test_the_reader_weighs_bright_and_dark_images_rightly():
 
 
 def test_the_information_of_two_images_is_that_of_a_binary_channel():
-    """A pixel that is +1 or -1, and one that is 0, under noise: the information is 1 - E log2(1 + exp(-2 s (s + z))) bits with s^2 = left /
-    (1 - left) and z standard Gaussian; and no more than half of log2(1 + s^2).
+    """A pixel that is +1 or -1, and one that is 0, under noise: the information is 1 - E log2(1 + exp(-2 s (s + z)))
+    bits with s^2 = left / (1 - left) and z standard Gaussian; and no more than half of log2(1 + s^2).
     """
     truth = np.arange(20_000) % 2
     clean = torch.zeros(20_000, 1, 1, 2)
