@@ -96,13 +96,25 @@ def test_what_is_not_measured_is_not_testable():
     assert judge(CLAIM, records(None), "mnist")["verdict"] == "not testable here"
     claim = {key: CLAIM[key] for key in ("id", "of", "place", "statement", "kind", "data", "test", "since")}
     row = judge(claim | {"untestable": "Nobody can."}, {}, "mnist")
-    assert (row["verdict"], row["detail"]) == ("not testable here", "Nobody can.")
+    assert (row["verdict"], row["detail"], row["value"]) == ("not testable here", "Nobody can.", "not measured")
+
+
+def test_what_gets_no_verdict_may_show_what_was_measured():
+    claim = {key: CLAIM[key] for key in ("id", "of", "place", "statement", "kind", "data", "test", "since")}
+    claim |= {"measure": "file.record", "shown": "{n} things", "untestable": "One draw of {n} decides nothing."}
+    row = judge(claim, records(4), "mnist")
+    assert (row["verdict"], row["value"]) == ("not testable here", "4 things")
+    assert (row["detail"], row["threshold"]) == ("One draw of 4 decides nothing.", "none")
+    with pytest.raises(UserError, match="nothing measures"):
+        judge(claim | {"measure": "file.other"}, records(4), "mnist")
 
 
 def broken(**changes):
     return {key: value for key, value in (CLAIM | changes).items() if value != "gone"}
 
 
+UNTESTED = broken(**dict.fromkeys(("measure", "holds", "why", "shown", "argument", "otherwise"), "gone"))
+UNTESTED |= {"untestable": "Nobody can."}
 MISTAKES = [
     ([broken(), broken()], "claim a-claim: 2 entries have this id; give each its own"),
     ([broken(why="gone")], "claim a-claim: 'why' is a required property"),
@@ -117,6 +129,7 @@ MISTAKES = [
     ([broken(holds={"n": {"at_most": "1e-4"}})], "key at_most is '1e-4', but must be a number"),
     ([broken(measure="record")], "key measure is 'record', but must be a record of results/"),
     ([broken(untestable="Nobody can.")], "claim a-claim"),
+    ([UNTESTED | {"measure": "file.record"}], "claim a-claim: 'shown' is a dependency of 'measure'"),
     ([broken(id="gone")], "claim number 1: 'id' is a required property"),
     ([], "key claims is [], but must be a list with one entry for each statement"),
 ]
@@ -180,7 +193,9 @@ def test_table_prints_every_claim_the_papers_first():
 
 def test_the_training_is_told_in_a_sentence():
     training = {"parameters": 12_980_033, "image_visits": 30_000_000, "minutes": 34.6, "device": "a GPU"}
-    expected = "The network has 12,980,033 parameters; it saw 30,000,000 images in 35 min on a GPU."
+    expected = (
+        "The network has 12,980,033 parameters; its training took 35 min on a GPU and made 30,000,000 image visits."
+    )
     assert training_sentence({"network": {"training": training}}) == expected
 
 

@@ -5,12 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from sklearn import metrics
 from torch import nn
 
 from diffusion.classifier import (
     Classifier,
     ClassifierSettings,
+    accuracy,
     categorise,
+    confusion_table,
     deform,
     features,
     join_shards,
@@ -34,6 +37,10 @@ def test_learns_the_embedded_digits():
     p = probabilities(model, rescale(digits.test_images), CPU)
     assert p.shape == (360, 10) and torch.allclose(p.sum(dim=1), torch.ones(360, dtype=torch.float64))
     assert (p.argmax(dim=1) == digits.test_labels).double().mean() > 0.95
+    confusion = confusion_table(model, rescale(digits.test_images), digits.test_labels, CPU)
+    theirs = metrics.confusion_matrix(digits.test_labels, p.argmax(dim=1), labels=list(range(10)))
+    assert np.array_equal(confusion.to_numpy(), theirs)
+    assert accuracy(confusion) == metrics.accuracy_score(digits.test_labels, p.argmax(dim=1))
 
 
 def test_deform_leaves_images_alone_when_told_to_and_moves_them_a_little_else():

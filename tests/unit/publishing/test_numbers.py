@@ -52,6 +52,7 @@ def files(tmp_path) -> dict:
         "convergence": write("convergence.csv", "study,order\nspace,\nspace,1.5\n"),
         "growth_rates": write("growth_rates.csv", "k,j\n1,2\n"),
         "network": write("network.json", '{"arithmetic": {"image_visits": 9000}, "other": {}}'),
+        "images": write("samples.json", '{"figure_3": {"images": 9}, "figure_6": {"images": 9}, "other": {}}'),
         "claims": str(CLAIMS),
         "benchmarks": [write("train_ddpm.tsv", "s\tmax_rss\tcpu_time\n2.0\t100.0\t1.5\n")],
         "packages": [write("some.in", "# a comment\n-r other.in\nnumpy==2.0\n")],
@@ -254,6 +255,7 @@ def run_of(demo_note: str) -> dict:
             "growth_rates": [{"relative_error": 0.00077}],
             "leaders": [{"k": 2, "from": 0.0, "to": 0.5}, {"k": 1, "from": 0.5, "to": 4.0}],
         },
+        "figures": {"figure_3": {"recognised": 7, "rate": 0.936, "chance": 0.894}},
         "claims": {"summary": ["43 statements of the paper: 40 confirmed", "11 statements of ours: 8 confirmed"]},
     }  # fmt: skip
 
@@ -271,5 +273,7 @@ def test_captions_of_the_report_take_the_runs_numbers(caption, demo_note):
     assert "system-message" not in body and "|" not in body
     if demo_note:
         assert demo_note in body
+    if caption.stem == "fig3":
+        assert "7 of them" in body and "rate of 93.6%" in body and "chance of\n0.89." in body
     if caption.stem == "fig4":
         assert "500" in body and "86.1%" in body and "99.64%" in body and "from 40 (of “0”)" in body

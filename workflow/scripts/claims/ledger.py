@@ -48,16 +48,22 @@ def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
     return claims
 
 
-def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
-    """A claim's record, and whether its condition holds: None if the run was too small to give the number.
-
-    Raises UserError for a name that nothing measures.
-    """
+def measured(claim: str, measure: str, records: Records) -> dict:
+    """A claim's record. Raises UserError for one that nothing measures."""
     file, name = measure.split(".")
     record = records.get(file, {}).get(name)
     if record is None:
         known = sorted(f"{file}.{name}" for file, content in records.items() for name in content)
         raise UserError(f"claim {claim}: nothing measures {measure!r}; there are {', '.join(known)}")
+    return record
+
+
+def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
+    """A claim's record, and whether its condition holds: None if the run was too small to give the number.
+
+    Raises UserError for a name that nothing measures.
+    """
+    record = measured(claim, measure, records)
     ((field, condition),) = holds.items()
     if field not in record:
         raise UserError(f"claim {claim}: {measure} has no number {field!r}; it has {', '.join(record)}")
@@ -95,9 +101,12 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
     def not_testable(reason: str, value: str = "not measured") -> dict:
         return row | {"value": value, "verdict": NOT_TESTABLE, "detail": reason}
 
-    if "untestable" in claim:
-        row |= {"threshold": "none", "why": "Nothing is measured."}
-        return not_testable(claim["untestable"])
+    if reason := claim.get("untestable"):
+        row |= {"threshold": "none", "why": "No verdict is given."}
+        if "measure" not in claim:
+            return not_testable(reason)
+        record = measured(claim["id"], claim["measure"], records)
+        return not_testable(fill(claim["id"], reason, record), fill(claim["id"], claim["shown"], record))
     row |= {"threshold": threshold(claim["holds"]), "why": claim["why"]}
     if needs := claim.get("needs"):
         record, fit = look_up(claim["id"], needs["measure"], needs["holds"], records)
@@ -116,9 +125,8 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
 
 def training_sentence(records: Records) -> str:
     """What the run's training was, in one sentence."""
-    sentence = (
-        "The network has {parameters:,} parameters; it saw {image_visits:,} images in {minutes:.0f} min on {device}."
-    )
+    sentence = "The network has {parameters:,} parameters; its training took {minutes:.0f} min on {device}"
+    sentence += " and made {image_visits:,} image visits."
     return sentence.format_map(records["network"]["training"])
 
 

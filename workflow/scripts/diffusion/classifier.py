@@ -146,6 +146,21 @@ def features(model: Classifier, x: Tensor, batch_size: int = 500) -> np.ndarray:
     return torch.cat([model.features(batch) for batch in x.split(batch_size)]).double().numpy()
 
 
+def confusion_table(model: Classifier, x: Tensor, truth: Tensor, device: torch.device) -> pd.DataFrame:
+    """How often the classifier takes an image of a digit, (row `true`), for each digit, (column `found_0`, ...), of
+    images x, (n, 1, h, w) in [-1, 1], whose digits are `truth`, (n,).
+    """
+    pairs = truth.cpu() * CLASSES + probabilities(model, x, device).argmax(dim=1)
+    counts = torch.bincount(pairs, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+    digits = pd.Index(range(CLASSES), name="true")
+    return pd.DataFrame(counts.numpy(), index=digits, columns=[f"found_{digit}" for digit in range(CLASSES)])
+
+
+def accuracy(confusion: pd.DataFrame) -> float:
+    """The share of the images of a confusion table whose digit is recognised."""
+    return float(np.trace(confusion.to_numpy()) / confusion.to_numpy().sum())
+
+
 def join_shards(files: Iterable[Path | str]) -> tuple[np.ndarray, np.ndarray]:
     """Index, (n,), and images, (n, 1, h, w), of all samples in the shards' files, in the order of the index."""
     shards = [np.load(file) for file in files]

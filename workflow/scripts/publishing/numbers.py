@@ -52,6 +52,7 @@ def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, setti
             "leaders": leaders,
         },
         "arithmetic": read_json(files["network"])["arithmetic"],
+        "figures": {name: read_json(files["images"])[name] for name in ("figure_3", "figure_6")},
         "claims": ledger,
         "costs": costs(files["benchmarks"]),
         "packages": pins(files["packages"]),
