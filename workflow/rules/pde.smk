@@ -2,7 +2,7 @@
 
 In: the settings alone.
 Out: figures/fig7.npz, the solution, and pde/invariants.json, its norm and energy (solve_pde); pde/convergence.csv and
-growth_rates.csv, the solver's errors and the measured rates (23) (verify_pde).
+growth_rates.csv, the solver's errors and the measured growth rates (verify_pde).
 """
 
 

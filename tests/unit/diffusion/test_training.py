@@ -188,6 +188,20 @@ def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path):
     assert [row["step"] for row in rows] == [3, 6, 7]
 
 
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
+def test_a_training_goes_on_from_its_state_with_and_without_an_average(averaging):
+    settings = TrainingSettings(3, 5, 4, 0.1, (0.9, 0.999), averaging=averaging, warmup_steps=4)
+    whole, rest = Training(Affine(10), settings), Training(Affine(10), settings)
+    for step, _ in training_steps(whole, IMAGES, SCHEDULE):
+        if step == 2:
+            state = {name: value.clone() for name, value in whole.state().items()}
+    assert ("average.b" in state) == bool(averaging)
+    rest.restore(2, state)
+    assert [step for step, _ in training_steps(rest, IMAGES, SCHEDULE)] == [3, 4, 5]
+    for name, value in whole.weights().items():
+        assert torch.equal(rest.weights()[name], value), name
+
+
 def test_averaged_weights_are_between_first_and_last():
     whole, _ = trained()
     last = dict(whole.model.named_parameters())
