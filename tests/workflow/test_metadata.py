@@ -1,4 +1,4 @@
-"""What machines read about this repository: CITATION.cff, codemeta.json, the files of deposits and of the workflow catalog."""
+"""What machines read about this repository: citation, deposits, the workflow catalog."""
 
 import json
 import re
