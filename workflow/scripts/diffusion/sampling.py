@@ -130,8 +130,9 @@ class Sampler:
     def process(self, stream: str, indices: Sequence[int], x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
         """Algorithm 2 for the samples `indices` of a stream: yields (t, x_t) for t = T, T - 1, ..., 0.
 
-        Each sample starts from its own standard Gaussian, or all from the one image x_T, (1, 1, h, w). A sample does
-        not depend, to rounding, on which others are asked for. Raises UserError if a sample is not finite.
+        Each sample starts from its own standard Gaussian, or from its own of the images x_T, (n, 1, h, w), or all from
+        one, (1, 1, h, w). A sample does not depend, to rounding, on which others are asked for. Raises
+        UserError if a sample is not finite.
         """
         device = self.schedule.beta.device
         z = Noise(self.seed, stream, indices, self.schedule.T, self.shape, device)
@@ -145,7 +146,10 @@ class Sampler:
                 )
             yield t, x
 
-    def in_batches(self, stream: str, indices: Sequence[int], batch_size: int) -> Iterator[tuple[int, Tensor]]:
-        """The process of one batch of samples after the other."""
+    def in_batches(
+        self, stream: str, indices: Sequence[int], batch_size: int, x_T: Tensor | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The process of one batch of samples after the other, from as many images x_T where they are given."""
         for first in range(0, len(indices), batch_size):
-            yield from self.process(stream, indices[first : first + batch_size])
+            batch = slice(first, first + batch_size)
+            yield from self.process(stream, indices[batch], None if x_T is None else x_T[batch])
