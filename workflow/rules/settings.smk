@@ -6,15 +6,7 @@ changes no result is read by the scripts from the configuration itself, so that 
 (`shards` alone is one, since it decides which files there are).
 """
 
-import os
-import sys
-from pathlib import Path
-
 import yaml
-from snakemake.exceptions import WorkflowError
-
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-sys.path.append(str(SCRIPTS))
 
 from engine import settings
 
