@@ -37,7 +37,7 @@ PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
 ifneq ($(filter-out $(PRESETS),$(or $(PRESET),none))$(word 2,$(PRESET))$(filter estimate,$(MAKECMDGOALS)),)
 $(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
 endif
-ifneq ($(SAMPLES),)
+ifneq ($(value SAMPLES),)
 ifeq ($(shell printf %s $(call quoted,$(value SAMPLES)) | grep -Ex '[1-9][0-9]*'),)
 $(error SAMPLES is '$(value SAMPLES)', but must be a number of samples, at least 1, in plain digits)
 endif
