@@ -10,8 +10,10 @@ import yaml
 
 from engine import settings
 
-SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
+if not config:
+    raise WorkflowError("config.yaml was not read, as in a module: start Snakemake with the Snakefile of this workflow")
 if errors := settings.errors(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))):
     raise WorkflowError("the settings (config.yaml, presets/, --config) cannot be used:\n" + "\n".join(errors))
 

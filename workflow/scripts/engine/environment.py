@@ -37,7 +37,8 @@ def shield(environment: MutableMapping[str, str]) -> None:
     opens no window; pip, which conda calls, installs where it should; and threads of OpenMP that wait for one another
     sleep, since on a busy machine they would take the time of those that work (OpenMP reads this when it is loaded).
     """
-    for name in [name for name in environment if name.startswith("PYTHON") and name != "PYTHONHOME"]:
+    kept = ("PYTHONHOME", "PYTHONNOUSERSITE")  # where Python itself is, if not beside its program; and a shield as this
+    for name in [name for name in environment if name.startswith("PYTHON") and name not in kept]:
         del environment[name]
     for name in [name for name in environment if name.startswith("PIP_") and name.removeprefix("PIP_") not in INDEX]:
         del environment[name]
@@ -84,8 +85,8 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
         return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"
     if Path.cwd() != folder and not Path.cwd().samefile(folder):
         return (
-            f"this workflow runs in its own folder, {folder}, and not in {Path.cwd()}: start Snakemake there, without "
-            "--directory; for results elsewhere make the folder results there a link"
+            f"this workflow runs in its own folder, {folder.resolve()}, and not in {Path.cwd()}: start Snakemake there, "
+            "without --directory, and not as a module; for results elsewhere make the folder results there a link"
         )
     return ""
 
