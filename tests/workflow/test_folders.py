@@ -16,7 +16,7 @@ STRAY = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["King's R&D (été)", '"$HOME" `id`\n;|<>\\', "-n [x]* %20:#~!"])
+@pytest.mark.parametrize("name", ["-King's R&D (été)", '"$HOME" `id`\n;|<> [x]* %20:#~!\\'])
 def test_a_folder_of_any_name_with_python_inside_it(tmp_path, name):
     """The tests' own Python stands elsewhere; here it is reached, as that of `make` is, through the folder itself."""
     checkout = Checkout(tmp_path / name)
@@ -56,9 +56,9 @@ def test_started_from_elsewhere_it_says_where_to_start(checkout, tmp_path):
         (checkout.folder, ["-s", "inside.smk"], "config.yaml was not read, as in a module"),
     ):
         command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *arguments]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        assert done.returncode != 0 and sentence in done.stderr, done.stderr
-        assert "Traceback" not in done.stderr and "required property" not in done.stderr
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode != 0 and sentence in done.stdout, done.stdout
+        assert "Traceback" not in done.stdout and "required property" not in done.stdout
     (tmp_path / "link").symlink_to(checkout.folder)
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
     assert subprocess.run(command, cwd=tmp_path / "link", capture_output=True).returncode == 0
@@ -78,15 +78,14 @@ def test_without_home_and_name_the_start_script_plans_a_run(checkout):
         pytest.skip("user namespaces are not allowed here")
     known = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in known}
-    for extra in ({}, {"HOME": "/proc/none"}):
-        done = subprocess.run(
-            [*command, sys.executable, "workflow/scripts/start_snakemake.py", "-n", "-q", "rules"],
-            cwd=checkout.folder,
-            env=environment | extra | {"PYTHONPATH": "/nowhere"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    done = subprocess.run(
+        [*command, sys.executable, "workflow/scripts/start_snakemake.py", "-n", "-q", "rules"],
+        cwd=checkout.folder,
+        env=environment | {"PYTHONPATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
 
 
 def sources(checkout: Checkout, *arguments: str) -> set[str]:

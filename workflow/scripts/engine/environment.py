@@ -85,7 +85,7 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
         return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"
     if Path.cwd() != folder and not Path.cwd().samefile(folder):
         return (
-            f"this workflow runs in its own folder, {folder.resolve()}, and not in {Path.cwd()}: start Snakemake there, "
+            f"this workflow runs in its own folder, {folder.resolve()}, not in {Path.cwd()}: start Snakemake there, "
             "without --directory, and not as a module; for results elsewhere make the folder results there a link"
         )
     return ""
