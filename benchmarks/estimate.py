@@ -32,6 +32,7 @@ from diffusion.data import COUNTS
 from diffusion.images import rescale
 from diffusion.pde import Grid, combination, solve
 from engine.environment import cores
+from engine.printing import until_read
 from engine.progress import duration
 
 
@@ -174,4 +175,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

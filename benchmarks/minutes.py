@@ -16,6 +16,7 @@ import pandas as pd
 
 from benchmarks import ROOT
 from benchmarks.settings import settings
+from engine.printing import until_read
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"}
@@ -83,4 +84,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

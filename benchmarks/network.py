@@ -18,6 +18,7 @@ from benchmarks.peers import DenoisingDiffusionPytorch, Diffusers
 from benchmarks.settings import settings
 from engine.device import Hardware, use_threads
 from engine.environment import cores
+from engine.printing import until_read
 
 CONVOLUTION_CHANNELS = 256
 
@@ -148,4 +149,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

@@ -22,6 +22,7 @@ from diffusion.sampling import Sampler
 from diffusion.unet import UNet
 from engine.device import Hardware, choose_device, use_threads
 from engine.environment import cores
+from engine.printing import until_read
 
 
 def samples(config: dict, results: Path, count: int, hardware: Hardware) -> Tensor:
@@ -75,4 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

@@ -1,22 +1,20 @@
 """Print the table of claims (`make verify`). Exit code 1 if a claim of algebra fails: that is an error of ours."""
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
 
 from claims.ledger import as_text, failed_algebra
 from engine.files import read_json
+from engine.printing import until_read
 
 
 def show(file: Path) -> int:
     """Print claims.json; the exit code."""
     table = read_json(file)
-    try:
-        print(as_text(table, width=min(120, shutil.get_terminal_size().columns)), flush=True)
-    except BrokenPipeError:  # the reader, as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with until_read():
+        print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
     if failed := failed_algebra(table):
         print(f"error: algebra does not hold: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -86,14 +86,13 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
     def content(name: str) -> dict:
         return yaml.safe_load(Path(files[name]).read_text(encoding="utf-8"))
 
-    records = [*folder.glob("logs/[!.]*.log"), *folder.glob("benchmarks/[!.]*.tsv")]
     return Run(
         folder=folder,
         settings=settings,
         schema=content("schema"),
         citation=content("citation"),
         results=[Path(file) for file in [*files["results"], *files["intermediate"], *files["shards"]]],
-        records=sorted(file for file in records if file.stem != job),
+        records=records(folder, job),
         sources=[Path(file) for file in files["sources"]],
         data=read_json(files["data"]),
         packages=packages(files["environments"]),
@@ -103,6 +102,12 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
         agent=settings["agent"],
         note=note,
     )
+
+
+def records(folder: Path, job: str) -> list[Path]:
+    """The logs and benchmark files of a run, without those of `job` and without hidden files, which are not ours."""
+    found = [*folder.glob("logs/[!.]*.log"), *folder.glob("benchmarks/[!.]*.tsv")]
+    return sorted(file for file in found if file.stem != job)
 
 
 def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
