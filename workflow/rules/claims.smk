@@ -67,7 +67,7 @@ rule measure_sde:
 
 
 # The paper's experiment, whatever a preset makes of it in this run.
-PAPER = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
+PAPER = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
 rule measure_network:

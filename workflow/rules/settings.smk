@@ -8,21 +8,18 @@ changes no result is read by the scripts from the configuration itself, so that 
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
-
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-sys.path.append(str(SCRIPTS))
 
 from engine import settings
 
-SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
+if not config:
+    raise WorkflowError("config.yaml was not read, as in a module: start Snakemake with the Snakefile of this workflow")
 if errors := settings.errors(config, schema):
     raise WorkflowError("the settings (config.yaml, presets/, --config) cannot be used:\n" + "\n".join(errors))
 config.update(settings.declare(config, schema))

@@ -1,13 +1,15 @@
-"""JSON in and out: nothing that is not finite, and damage told with the file's name."""
+"""Files: nothing that is not finite, damage told with the file's name, and the mode that the umask says."""
 
 import math
+import os
+import stat
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from engine.errors import UserError
-from engine.files import read_json, reading, write_json
+from engine.files import read_json, reading, write_atomically, write_json
 from engine.tensors import read_tensors, write_tensors
 
 
@@ -82,3 +84,16 @@ def test_no_script_writes_tensors_in_another_way():
 
     for file in (ROOT / "workflow").rglob("*.py"):
         assert "save_file" not in file.read_text(encoding="utf-8").replace("`save_file`", ""), file.name
+
+
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600), (0o027, 0o640)])
+def test_files_follow_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "atomic", b"x")
+        write_atomically(tmp_path / "atomic", b"y")
+        write_json(tmp_path / "json", {})
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("atomic", "json")] == [mode, mode]
+    assert (tmp_path / "atomic").read_bytes() == b"y" and len(list(tmp_path.iterdir())) == 2

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 LARGEST_FILE = 16_000_000
 """The largest file in bytes, so that the repository stays easy to clone."""
 SUMS = "SHA256SUMS"
+TABLES = {"ddpm": "ddpm_history.csv", "classifier": "classifier_confusion.csv"}
 FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
 """The record of weights whose training is not known: all is counted from here on."""
 
@@ -71,14 +72,14 @@ def ship(models: Mapping[str, Path], settings: Mapping[str, Settings], about: di
     for half, file in zip(halves, files, strict=True):
         write_tensors(file, {name: value.to(torch.bfloat16) for name, value in half.items()})
         refuse_large(file)
-    files.append(Path(shutil.copy(models["classifier"], folder)))
+    files.append(Path(shutil.copyfile(models["classifier"], folder / models["classifier"].name)))
     for name, model in models.items():
         record = {"settings": settings[name], "summary": read_json(model.with_suffix(".json")), "origin": about}
         if name == "ddpm" and start.get("settings"):
             record["start"] = start
         write_json(folder / f"{name}.json", record)
-        [table] = model.parent.glob(f"{name}_*.csv")
-        files += [folder / f"{name}.json", Path(shutil.copy(table, folder))]
+        table = TABLES[name]
+        files += [folder / f"{name}.json", Path(shutil.copyfile(model.parent / table, folder / table))]
     (folder / SUMS).write_text(checksums(files), encoding="utf-8")
 
 
@@ -167,7 +168,7 @@ def take_start(start: Path, expected: str, settings: Settings) -> Trained:
 def verify(folder: Path, model: str) -> list[Path]:
     """The files of a model in a folder of weights, checked. Raises UserError if one is not what SHA256SUMS says."""
     sums = folder / SUMS
-    remedy = f"restore {folder} as it was, for weights/ with `git checkout -- weights`"
+    remedy = f"delete {folder} and restore it, which for weights/ `git checkout -- weights` does"
     with reading(sums, "a list of SHA-256 sums"):
         lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
     known = {line[1]: line[0] for line in lines if len(line) == 2 and line[1].startswith(model)}
