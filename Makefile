@@ -16,7 +16,9 @@ PARTS ?= network pde
 
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
-MIRROR = $(if $(MNIST),'execution={"mirrors": ["$(MNIST)"]}')
+# Named by its variable, since an address may hold a password, and make shows its commands.
+export MNIST
+MIRROR = $(if $(MNIST),'execution={"mirrors": ["$$MNIST"]}')
 # A run of PRESET: its settings lie over those of config.yaml, and over both those that SAMPLES asks for.
 RUN = $(PRESET)$(if $(SAMPLES),-$(SAMPLES))
 FEWER = $(if $(SAMPLES),results/$(RUN).yaml)

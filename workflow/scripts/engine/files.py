@@ -1,5 +1,6 @@
 """Files that are either complete or absent, JSON, and SHA-256 sums."""
 
+import glob
 import hashlib
 import json
 import os
@@ -9,9 +10,14 @@ from typing import Any
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
-    """Write a file so that at any moment `path` holds either its old content or all of the new."""
+    """Write a file so that at any moment `path` holds either its old content or all of the new.
+
+    An OSError names the file. What a killed job left of the same file is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        leftover.unlink(missing_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -20,8 +26,10 @@ def write_atomically(path: Path | str, content: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk names none
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -1,6 +1,5 @@
 """What every script does around its work: a log, and one clear sentence for an error that the user can correct."""
 
-import errno
 import logging
 import os
 import signal
@@ -9,14 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from engine import disk
 from engine.errors import UserError
-
-CORRECTABLE = {
-    errno.ENOSPC: "the disk is full: free some space and run again; finished files and saved states are kept",
-    errno.EDQUOT: "the disk quota is used up: free some space and run again; finished files and saved states are kept",
-    errno.EROFS: "the folder is read-only: make it writable, or work in a copy elsewhere",
-    errno.EACCES: "permission is denied: make the place writable, or work in a copy elsewhere",
-}
+from engine.privacy import Private
 
 
 @contextmanager
@@ -29,13 +23,9 @@ def job(snakemake) -> Iterator[None]:
     # Of several processes that share a job, only the first one starts a new log and reports progress.
     first = os.environ.get("RANK", "0") == "0"
     log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
-    logging.basicConfig(
-        level=logging.INFO if first else logging.WARNING,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[terminal, log],
-        force=True,
-    )
+    for handler in (terminal, log):
+        handler.setFormatter(Private("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO if first else logging.WARNING, handlers=[terminal, log], force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every table of every font
@@ -45,11 +35,10 @@ def job(snakemake) -> Iterator[None]:
         logging.error("error: %s", error)
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in CORRECTABLE:
+        if trouble := disk.trouble(error, snakemake.output):
+            logging.error("error: rule %s stopped %s", snakemake.rule, trouble)
+        else:
             logging.exception("unexpected error")
-            raise SystemExit(1) from None
-        where = f" ({error.filename})" if error.filename else ""
-        logging.error("error: rule %s stopped%s: %s", snakemake.rule, where, CORRECTABLE[error.errno])
         raise SystemExit(1) from None
     except Exception:
         logging.exception("unexpected error")

@@ -7,6 +7,8 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from engine.privacy import public_value
+
 Address = Sequence[str | int]
 """Where a value stands: the keys, and in a list the index, that lead to it; empty for the whole document."""
 
@@ -49,10 +51,10 @@ def schema_errors(
         if not wanted and address and isinstance(address[-1], int):  # an entry of a list, described with the list
             wanted = described(schema, address[:-1])
         if not (address and wanted) or isinstance(value, dict):
-            return [f"{called(address)}: {error.message}"]
+            return [f"{called(address)}: {public_value(error.message)}"]
         text = isinstance(value, str) and error.validator == "type" and error.validator_value in ("number", "integer")
         hint = f". It was read as text: {advice}" if text else ""
-        return [f"{called(address)} is {value!r}, but must be {wanted}{hint}"]
+        return [f"{called(address)} is {public_value(repr(value))}, but must be {wanted}{hint}"]
 
     return [sentence for error in Draft202012Validator(schema).iter_errors(document) for sentence in sentences(error)]
 
