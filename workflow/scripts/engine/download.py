@@ -7,8 +7,8 @@ import string
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote, unquote
 from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, Request, build_opener
 
@@ -93,7 +93,7 @@ def _arrived(mirror: str, file: str) -> bytes:
     return bytes(content)
 
 
-def _opened(mirror: str, file: str) -> IO[bytes]:
+def _opened(mirror: str, file: str) -> BufferedIOBase:
     """A file at a mirror, ready to be read. The name and password in a URL go to its own server only."""
     scheme, is_url, address = mirror.partition("://")
     if not is_url:
