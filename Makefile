@@ -17,7 +17,7 @@ PARTS ?= network pde
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
 # Named by its variable, since an address may hold a password, and make shows its commands.
-export MNIST
+override export MNIST := $(value MNIST)
 MIRROR = $(if $(MNIST),'execution={"mirrors": ["$$MNIST"]}')
 # A run of PRESET: its settings lie over those of config.yaml, and over both those that SAMPLES asks for.
 RUN = $(PRESET)$(if $(SAMPLES),-$(SAMPLES))
@@ -96,7 +96,7 @@ clean:  ## remove results/demo (the other results cost hours: remove them by han
 	rm -rf results/demo
 
 .venv/workflow: envs/workflow.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with make PYTHON=...")'
+	@$(PYTHON) envs/supported.py
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/workflow.txt
 	touch $@
