@@ -46,12 +46,8 @@ def refusal(python, cpython, system, machine, glibc, macos, parts):
         return "the packages need macOS 14 or later, and this is " + dotted(macos) + ": update it"
     missing = [part for part in ("venv", "ensurepip") if part not in parts]
     if missing:
-        return (
-            "this Python lacks its module "
-            + " and ".join(missing)
-            + ": install it (Debian: apt install python3-venv), "
-            "or name another Python with make PYTHON=/path/to/python3.12"
-        )
+        what = "this Python lacks its module " + " and ".join(missing)
+        return what + ": install it (Debian: python3-venv), or name another with make PYTHON=/path/to/python3.12"
     return ""
 
 

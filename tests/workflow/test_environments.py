@@ -203,6 +203,4 @@ def test_what_cannot_work_is_refused_in_a_sentence(python, cpython, system, part
 def test_this_python_is_supported_and_make_asks():
     assert supported().refusal(*supported().here()) == ""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(
-        r"^\.venv/workflow: .*\n\t@\$\(PYTHON\) envs/supported\.py$", (ROOT / "Makefile").read_text(), re.M
-    )
+    assert re.search(r"^\.venv/workflow: .*\n\t@\$\(PYTHON\) envs/supported\.py$", makefile, re.M)

@@ -16,9 +16,12 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.append(str(SCRIPTS))
 
-from engine import settings
+from engine import packages, settings
 
 SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+
+if refusal := packages.refusal():
+    raise WorkflowError(refusal)
 
 if errors := settings.errors(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))):
     raise WorkflowError("the settings (config.yaml, presets/, --config) cannot be used:\n" + "\n".join(errors))
