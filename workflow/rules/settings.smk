@@ -12,12 +12,14 @@ from pathlib import Path
 
 import yaml
 
-from engine import settings
+from engine import packages, settings
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
+if refusal := packages.refusal():
+    raise WorkflowError(refusal)
 if not config:
     raise WorkflowError("config.yaml was not read, as in a module: start Snakemake with the Snakefile of this workflow")
 if errors := settings.errors(config, schema):

@@ -67,7 +67,7 @@ BAD = [
     ({"pde": {"amplitudes": [1.0, 1e200]}}, "pde.amplitudes.1 is 1e+200, but must be a list of 2 to 12 amplitudes"),
     ({"pde": {"amplitudes": [1e-200, 1e-200]}}, "pde.amplitudes are all below 1.0e-100"),
     (
-        {"ddpm": {"T": 2000, "beta_T": 0.99}},
+        {"ddpm": {"T": 2000, "beta_T": 0.99}, "figures": {"forward_times": [0, 2000], "backward_times": [2000, 0]}},
         "ddpm.T = 2000 steps from ddpm.beta_1 = 0.0001 to ddpm.beta_T = 0.99 leave",
     ),
     ({"ddpm": {"loss_weight_power": 1000}}, "ddpm.loss_weight_power is 1000.0, at which the weights of the loss"),

@@ -1,5 +1,6 @@
 """Files that are either complete or absent, JSON, and SHA-256 sums."""
 
+import glob
 import hashlib
 import json
 import math
@@ -14,9 +15,14 @@ from engine.errors import UserError
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
-    """Write a file so that at any moment `path` holds either its old content or all of the new."""
+    """Write a file so that at any moment `path` holds either its old content or all of the new.
+
+    An OSError names the file. What a killed job left of the same file is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        leftover.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less what the umask takes away
     try:
@@ -25,8 +31,10 @@ def write_atomically(path: Path | str, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk names none
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -1,6 +1,5 @@
 """What every script does around its work: a log, and one clear sentence for an error that the user can correct."""
 
-import errno
 import logging
 import os
 import re
@@ -11,15 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine import disk
 from engine.errors import UserError
 from engine.files import sha256
+from engine.privacy import Private
 
-CORRECTABLE = {
-    errno.ENOSPC: "the disk is full: free some space and run again; finished files and saved states are kept",
-    errno.EDQUOT: "the disk quota is used up: free some space and run again; finished files and saved states are kept",
-    errno.EROFS: "the folder is read-only: make it writable, or work in a copy elsewhere",
-    errno.EACCES: "permission is denied: make the place writable, or work in a copy elsewhere",
-}
 OUT_OF_MEMORY = (
     r"OutOfMemoryError|out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc"
 )
@@ -39,13 +34,9 @@ def job(snakemake) -> Iterator[None]:
     # Of several processes that share a job, only the first one starts a new log and reports progress.
     first = os.environ.get("RANK", "0") == "0"
     log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
-    logging.basicConfig(
-        level=logging.INFO if first else logging.WARNING,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[terminal, log],
-        force=True,
-    )
+    for handler in (terminal, log):
+        handler.setFormatter(Private("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO if first else logging.WARNING, handlers=[terminal, log], force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every table of every font
@@ -77,9 +68,8 @@ def job(snakemake) -> Iterator[None]:
 
 def explain(error: Exception, snakemake) -> str | None:
     """One sentence on an error that is none of the program's own; None if it may be."""
-    if isinstance(error, OSError) and error.errno in CORRECTABLE:
-        where = f" ({error.filename})" if error.filename else ""
-        return f"rule {snakemake.rule} stopped{where}: {CORRECTABLE[error.errno]}"
+    if isinstance(error, OSError) and (trouble := disk.trouble(error, snakemake.output)):
+        return f"rule {snakemake.rule} stopped {trouble}"
     if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, f"{type(error).__name__}: {error}", re.I):
         return (
             f"rule {snakemake.rule} ran out of memory ({' '.join(str(error).split())[:200]}): free some, run fewer "

@@ -9,6 +9,8 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
+from engine.privacy import public_value
+
 
 def _is_number(_: object, value: object) -> bool:
     """JSON has neither NaN nor infinity; YAML has both, and they pass every bound."""
@@ -74,10 +76,10 @@ def schema_errors(
         if not wanted and address and isinstance(address[-1], int):  # an entry of a list, described with the list
             wanted = described(schema, address[:-1])
         if not (address and wanted) or isinstance(value, dict):
-            return [f"{called(address)}: {error.message}"]
+            return [f"{called(address)}: {public_value(error.message)}"]
         text = isinstance(value, str) and error.validator == "type" and error.validator_value in ("number", "integer")
         hint = f". It was read as text: {advice}" if text else ""
-        return [f"{called(address)} is {value!r}, but must be {wanted}{hint}"]
+        return [f"{called(address)} is {public_value(repr(value))}, but must be {wanted}{hint}"]
 
     found = [sentence for error in Validator(schema).iter_errors(document) for sentence in sentences(error)]
     return list(dict.fromkeys(found))  # a value may break two rules and have one description
