@@ -59,6 +59,8 @@ rule gather_numbers:
         "<logs>/gather_numbers.log",
     benchmark:
         "<benchmarks>/gather_numbers.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -99,6 +101,8 @@ rule typeset_companion:
         "<logs>/typeset_companion.log",
     benchmark:
         "<benchmarks>/typeset_companion.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/paper.yaml"
     message:
