@@ -190,20 +190,27 @@ def with_edits(checkout, edits: dict[str, str]) -> tuple[str, ...]:
     return (*PROFILE, "--latency-wait", "5")
 
 
-def test_gpus_that_train_together_are_asked_for_on_one_node(slurm, tiny):
+GRES = {"# gpu: 0": "gpu: 0", '# gres: "gpu:1"': 'gres: "gpu:2"', "# cpus_per_task: ": "cpus_per_task: "}
+
+
+@pytest.mark.parametrize(
+    "edits, asked", [({}, "--cpus-per-gpu=4 --gpus=2"), (GRES, "--cpus-per-task=4 --gres=gpu:2")], ids=["gpus", "gres"]
+)
+def test_gpus_that_train_together_are_asked_for_on_one_node(slurm, tiny, edits, asked):
     """Two nodes of one GPU each will not do, and Slurm says so at once. Unless asked for one node it takes both."""
     (tiny / "two.yaml").write_text("execution: {gpus: 2}")
     images = tiny / "results/tiny/data/images.npz"
     images.parent.mkdir(parents=True)
     images.touch()  # not to be read, since the training never starts
-    profile = with_edits(tiny, {"slurm_partition: gpu ": "slurm_partition: apart "})
+    profile = with_edits(tiny, edits | {"slurm_partition: gpu ": "slurm_partition: apart "})
     target = "results/tiny/models/ddpm.json"
     done = tiny.snakemake(
         *("--configfile", "tiny.yaml", "two.yaml"), *profile, "--retries", "0", "--", target, **slurm.environment
     )
-    assert done.returncode != 0
-    assert re.search(r"--nodes=1 .*--cpus-per-gpu=4 .*--gpus=2", done.output), done.output
-    assert "Requested node configuration is not available" in done.output
+    assert done.returncode != 0 and "Requested node configuration is not available" in done.output, done.output
+    (call,) = re.findall(r"sbatch --parsable .*? -D", done.output)
+    (gpus,) = re.findall(r" -D \S+ +(--\w+=\S+)", done.output)
+    assert "--nodes=1" in call and all(part in f"{call} {gpus}" for part in asked.split()), done.output
     spread = slurm.client("sbatch", "--parsable", "--partition=apart", "--gpus=2", "--mem=100", "--wrap=true").strip()
     assert "NumNodes=2 " in slurm.client("scontrol", "show", "job", "--oneliner", spread)
     slurm.client("scancel", spread)
@@ -215,7 +222,7 @@ def test_sites_that_want_gpus_asked_for_otherwise(slurm, tiny):
     command = ("--configfile", "tiny.yaml", "--forcerun", "train_classifier")
     assert tiny.snakemake("--configfile", "tiny.yaml", "--", "results/tiny/data/images.npz").returncode == 0
     for edits, asked in (
-        ({"# gpu: 0": "gpu: 0", '# gres: "gpu:1"': 'gres: "gpu:1"'}, r"TresPerNode=gres:gpu:1\b"),
+        (GRES | {'# gres: "gpu:1"': 'gres: "gpu:1"'}, r"CPUs/Task=4 .*TresPerNode=gres:gpu:1\b"),
         (
             {
                 "# gpu_model: h100": "gpu_model: small",
