@@ -26,10 +26,10 @@ def follow(
     wait: Callable[[], None] = lambda: None,
     note: Callable[[], str] = str,
 ) -> Iterator[Item]:
-    """The steps of a long job, `total` of equal length of which `done` are complete, one by one: with a bar on a
-    terminal, which `note` is shown beside, and early on a forecast in the log.
+    """The steps of a long job, `total` of equal length of which `done` have been taken before, as they come: with a bar
+    on a terminal, which `note` is shown beside, and a forecast in the log now and then.
 
-    `wait` waits for a device that computes while the program goes on (see `Forecast`).
+    `wait` waits for a device that computes while the program continues (see `Forecast`).
     """
     forecast = Forecast(work, total - done, wait)
     hidden = True if parallel.rank() > 0 else None  # None: hidden unless on a terminal
@@ -50,32 +50,50 @@ def duration(seconds: float) -> str:
 
 
 class Forecast:
-    """One line in the log, after the first few of many equal steps: how long all of them will take here.
+    """Lines in the log that say how long the rest of a job of equal steps will take here: one after a few steps, then
+    others at growing intervals, of ten minutes at most. Each judges by the steps since the line before, so that it is
+    right again soon after the machine has become busy or idle.
 
-    `step` is to be called after each step. `wait` waits for a device that computes while the program goes on; it is
-    called twice.
+    `step` is to be called after each step. `wait` waits for a device that computes while the program continues; it is
+    called for each line.
     """
 
     SKIPPED, MEASURED = 3, 5
     """The first steps also warm up (a GPU records its launches then), so they do not count."""
+    FIRST, LONGEST = 15.0, 600.0
+    """Seconds to the second line, and between two lines at most."""
 
     def __init__(self, work: str, steps: int, wait: Callable[[], None] = lambda: None) -> None:
-        self.work, self.left, self.wait = work, steps, wait
+        self.work, self.steps, self.wait = work, steps, wait
         self.done = 0
-        self.started = 0.0
+        self.since = (0, 0.0)
+        """The step and the time of the line before."""
+        self.pause = self.FIRST
 
     def step(self) -> None:
         self.done += 1
-        if self.done not in (self.SKIPPED, self.SKIPPED + self.MEASURED):
-            return
-        self.wait()
         if self.done == self.SKIPPED:
-            self.started = time.monotonic()
-            return
-        seconds = (time.monotonic() - self.started) / self.MEASURED
+            self.wait()
+            self.since = self.done, time.monotonic()
+        elif self.done == self.SKIPPED + self.MEASURED:
+            self._line()
+        elif self.done > self.SKIPPED + self.MEASURED and time.monotonic() - self.since[1] > self.pause:
+            self._line()
+            self.pause = min(2 * self.pause, self.LONGEST)
+
+    def _line(self) -> None:
+        self.wait()
+        step, started = self.since
+        self.since = self.done, time.monotonic()
+        seconds = (self.since[1] - started) / (self.done - step)
+        left = self.steps - self.done
         logger.info(
-            "%s will take about %s: %d steps of %.3g s, judging by the first",
-            *(self.work, duration(seconds * self.left), self.left, seconds),
+            "%s: step %d of %d, %.3g s a step, about %s left",
+            self.work,
+            self.done,
+            self.steps,
+            seconds,
+            duration(seconds * left),
         )
 
 
