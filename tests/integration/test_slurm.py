@@ -41,7 +41,7 @@ SelectTypeParameters=CR_Core_Memory
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 MinJobAge=3600
-KillWait=10
+KillWait=60
 AuthInfo=cred_expire=5
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
