@@ -126,12 +126,14 @@ PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-
 
 
 def test_a_preset_end_to_end_with_three_shards_and_gpus(slurm, tiny):
+    started = time.monotonic()
     done = tiny.snakemake("--configfile", "tiny.yaml", *PROFILE, "--latency-wait", "5", **slurm.environment)
     assert done.returncode == 0, done.output
+    seconds = time.monotonic() - started
     for n in range(1, 8):
         assert (tiny / f"results/tiny/figures/fig{n}.pdf").is_file()
     jobs = slurm.jobs().splitlines()
-    print(f"{len(jobs)} Slurm jobs")
+    print(f"{len(jobs)} Slurm jobs in {seconds:.0f} s")
     assert len(jobs) == 12  # two trainings, three shards, three denoised figures, and the four groups of small rules
     assert len(re.findall(r"Comment=rule_(?:images|equations|claims|documents)_", slurm.jobs())) == 4
     assert all("JobState=COMPLETED" in job for job in jobs)
