@@ -18,9 +18,8 @@ PARTS ?= network pde
 # What the user's variables say to Python, as PYTHONPATH, is meant for other programs.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-# A text as one word of the shell, and as a text of JSON.
+# A text as one word of the shell.
 quoted = '$(subst ','\'',$1)'
-json = "$(subst ",\",$(subst \,\\,$1))"
 
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python workflow/scripts/start_snakemake.py $(if $(CORES),--cores $(CORES))
@@ -36,8 +35,10 @@ WRITE_FEWER = $(if $(FEWER),mkdir -p results && printf 'preset: $(RUN)\nsamples:
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
-ifneq ($(filter-out $(PRESETS),$(or $(PRESET),none))$(word 2,$(PRESET))$(filter estimate,$(MAKECMDGOALS)),)
+ifeq ($(filter estimate,$(MAKECMDGOALS)),)  # which takes a file of settings too
+ifneq ($(words $(PRESET))$(filter-out $(PRESETS),$(PRESET)),1)
 $(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
+endif
 endif
 ifneq ($(value SAMPLES),)
 ifeq ($(shell printf %s $(call quoted,$(value SAMPLES)) | grep -Ex '[1-9][0-9]*'),)

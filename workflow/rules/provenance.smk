@@ -40,6 +40,8 @@ rule fingerprint_data:
         "<logs>/fingerprint_data.log",
     benchmark:
         "<benchmarks>/fingerprint_data.tsv"
+    group:
+        "images"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -80,6 +82,8 @@ rule describe_run:
         "<logs>/describe_run.log",
     benchmark:
         "<benchmarks>/describe_run.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/provenance.yaml"
     params:
