@@ -1,6 +1,7 @@
 """Section 5, Algorithm 2: from Gaussian noise x_T to an image x_0, one denoising step (19) at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -24,11 +25,15 @@ def backward_process(
 
     x_T and z(t) are (n, 1, h, w).
     """
-    x = x_T
+
+    def step(x: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        return denoising_step(x, eps_theta(x, t), z, t, schedule)
+
+    x, step = x_T, recorded(step)
     steps = torch.arange(schedule.T + 1, device=x.device)
     yield schedule.T, x
     for t in range(schedule.T, 0, -1):
-        x = denoising_step(x, eps_theta(x, steps[t : t + 1]), z(t), t, schedule)
+        x = step(x, z(t), steps[t : t + 1])
         yield t - 1, x
 
 
@@ -36,18 +41,22 @@ def draw_noise(seed: int, stream: str, indices: Iterable[int], T: int, shape: tu
     """All noise of Algorithm 2 for the samples `indices`: (n, T + 1, *shape), standard Gaussian.
 
     Entry [:, 0] is x_T, entry [:, t] is the z of step t (that of t = 1 is multiplied by sigma_1 = 0). Sample i's
-    noise depends on (seed, stream, i) alone.
+    noise depends on (seed, stream, i) alone, so that several threads can draw.
     """
-    return torch.stack([torch.randn((T + 1, *shape), generator=generator(seed, stream, i)) for i in indices])
+
+    def of(i: int) -> Tensor:
+        return torch.randn((T + 1, *shape), generator=generator(seed, stream, i))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return torch.stack(list(threads.map(of, indices)))
 
 
 def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
     """eps_theta as Algorithm 2 asks for it: images in float32, the network's products in the hardware's precision."""
-    layout = torch.channels_last if hardware.device.type == "cuda" else torch.contiguous_format  # the faster one there
-    network = recorded(model.for_sampling(hardware.precision).to(hardware.device).to(memory_format=layout))
+    network = hardware.place(model.for_sampling(hardware.precision))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        inputs = x.to(hardware.precision, memory_format=layout)
+        inputs = x.to(hardware.precision, memory_format=hardware.layout)
         return network(inputs, t).float().contiguous()
 
     return predict
@@ -76,12 +85,25 @@ class Sampler:
         Each sample starts from its own standard Gaussian, or all from the one image x_T, (1, 1, h, w). A sample does
         not depend, to rounding, on which others are asked for.
         """
-        device = self.schedule.beta.device
-        noise = draw_noise(self.seed, stream, indices, self.schedule.T, self.shape).to(device)
-        start = noise[:, 0] if x_T is None else x_T.to(device).expand(len(indices), *self.shape)
-        return backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule)
+        return self._process(self._noise(stream, indices), x_T)
 
     def in_batches(self, stream: str, indices: Sequence[int], batch_size: int) -> Iterator[tuple[int, Tensor]]:
-        """The process of one batch of samples after the other."""
-        for first in range(0, len(indices), batch_size):
-            yield from self.process(stream, indices[first : first + batch_size])
+        """The process of one batch of samples after the other. While a GPU computes, the noise of the next is drawn."""
+        batches = [indices[first : first + batch_size] for first in range(0, len(indices), batch_size)]
+        with ThreadPoolExecutor(1) as ahead:
+            coming = [ahead.submit(self._noise, stream, batch) for batch in batches[:1]]
+            for number in range(len(batches)):
+                noise = coming.pop().result()
+                if self.schedule.beta.is_cuda:
+                    coming += [ahead.submit(self._noise, stream, batch) for batch in batches[number + 1 : number + 2]]
+                yield from self._process(noise)
+                if not self.schedule.beta.is_cuda:
+                    coming += [ahead.submit(self._noise, stream, batch) for batch in batches[number + 1 : number + 2]]
+
+    def _noise(self, stream: str, indices: Sequence[int]) -> Tensor:
+        return draw_noise(self.seed, stream, indices, self.schedule.T, self.shape)
+
+    def _process(self, drawn: Tensor, x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
+        noise = drawn.to(self.schedule.beta.device)
+        start = noise[:, 0] if x_T is None else x_T.to(noise.device).expand_as(noise[:, 0])
+        return backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import re
 import shutil
 import time
@@ -109,6 +110,7 @@ def run(
     states: StateFolder | None = None,
     save_seconds: float = 600.0,
     stop: Callable[[], bool] = lambda: False,
+    longest: float = math.inf,
 ) -> None:
     """Take a training to its end: `steps` are its steps, each with its loss, from training.step on.
 
@@ -132,7 +134,7 @@ def run(
             states.save(training.step, training.state() | tensors, record)
 
     kept = _saving(history.of(steps), history.steps, save, save_seconds, stop, hardware.device)
-    for _ in follow(kept, "training", history.steps, training.step, hardware.wait, history.last_loss):
+    for _ in follow(kept, "training", history.steps, training.step, hardware.wait, history.last_loss, longest):
         pass
 
 
