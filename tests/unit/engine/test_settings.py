@@ -36,6 +36,11 @@ BAD = [
         {"figures": {"backward_times": [700, 0]}},
         "figures.backward_times has [700], but the process ends at ddpm.T",
     ),
+    (
+        {"ddpm": {"T": 1000}, "figures": {"backward_times": [1000, 0]}},
+        "figures.forward_times lacks ddpm.T = 1000, the step at which all is noise: add it",
+    ),
+    ({"figures": {"backward_times": [499, 0]}}, "figures.backward_times lacks ddpm.T = 500, the step at which all is"),
     ({"figures": {"backward_times": [500, 100]}}, "figures.backward_times lacks 0, the step at which an image is done"),
     ({"execution": {"gpus": 3}}, "execution.gpus is 3, which does not divide ddpm.batch_size"),
     ({"pde": {"profile_times": [99]}}, "pde.profile_times has [99], beyond pde.t_end"),

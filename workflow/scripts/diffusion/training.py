@@ -159,7 +159,7 @@ class Training:
         self.average = [p.detach().clone() for p in parameters] if settings.averaging else []
 
     def descend(self, loss: Tensor) -> None:
-        """Line 5 of Algorithm 1: one gradient step on a loss, (), by Adam."""
+        """The gradient step of line 5 of Algorithm 1, on a loss, (), by Adam."""
         self.optimiser.param_groups[0]["lr"] = self.settings.rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,8 +1,8 @@
 """Section 5: the network eps_theta(x_t, t), 205 layers and 12,980,033 parameters at 64 channels.
 
 The paper gives the two counts and the type ("residual and attention blocks in a U-Net type structure"); the layers
-are those of the MathWorks tutorial that it names. Every line of a `forward` below that calls something is one layer
-of that graph, which is how a test counts 205.
+are those of the MathWorks tutorial that it names. A layer is a node of the graph that tracing the network gives, with
+inputs, sums and concatenations, attention and the sinusoidal embedding being one each (`claims.network.layers`).
 """
 
 import math

@@ -40,6 +40,8 @@ def contradictions(settings: Settings) -> list[str]:
     for name in ("forward_times", "backward_times"):
         if beyond := [t for t in figures[name] if t > T]:
             sentences.append(f"figures.{name} has {beyond}, but the process ends at ddpm.T = {T}; use steps in 0..{T}")
+        elif T not in figures[name]:
+            sentences.append(f"figures.{name} lacks ddpm.T = {T}, the step at which all is noise: add it")
     if 0 not in figures["backward_times"]:
         sentences.append("figures.backward_times lacks 0, the step at which an image is done: add it")
     if beyond := [t for t in pde["profile_times"] if t > pde["t_end"]]:
