@@ -26,10 +26,10 @@ WRITE_FEWER = $(if $(FEWER),printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop shipped paper verify report weights gallery estimate bench quality test lint format lock clean
+.PHONY: help demo laptop shipped paper verify report weights gallery estimate bench gpu-check quality test lint format lock clean
 
 help:  ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 demo: .venv/workflow  ## all seven figures in minutes, without network or GPU, from scikit-learn's digits
 	$(WORKFLOW)
@@ -64,6 +64,10 @@ estimate: .venv/workflow  ## how long a preset will take on this machine: make e
 
 bench: .venv/peers/ready  ## speed beside diffusers, denoising-diffusion-pytorch, scipy and py-pde, on an idle machine
 	for part in $(PARTS); do .venv/peers/bin/python -m benchmarks.$$part $(ARGS) || exit; done
+
+# Without `make`'s environment it runs in any Python that has PyTorch: make gpu-check PYTHON=/path/to/python
+gpu-check:  ## does all work on this GPU, and how fast: one command, ten minutes, one JSON; on a CPU a test of itself
+	$(or $(wildcard .venv/bin/python),$(PYTHON)) -m benchmarks.gpu_check $(ARGS)
 
 quality: .venv/workflow  ## what minutes of training buy: the demo beside the settings in benchmarks/variants/
 	for preset in demo $(VARIANTS); do \

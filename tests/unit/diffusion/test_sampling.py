@@ -8,9 +8,10 @@ from networks import small_network
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
-from diffusion.sampling import Sampler, draw_noise
+from diffusion.sampling import Sampler, _one_ahead, draw_noise
 from diffusion.unet import UNet
 from engine.device import CPU
+from engine.randomness import generator
 
 SCHEDULE = VarianceSchedule.linear(8, 0.01, 0.3)
 SHAPE = (1, 8, 8)
@@ -38,6 +39,23 @@ def test_noise_is_addressed_by_seed_stream_and_index():
     assert torch.equal(noise[1:], draw_noise(1, "sample", [9], 8, SHAPE))
     for other in (draw_noise(2, "sample", [9], 8, SHAPE), draw_noise(1, "figure", [9], 8, SHAPE)):
         assert not torch.equal(noise[1:], other)
+
+
+def test_noise_is_the_same_from_one_thread_and_from_several(monkeypatch):
+    one = draw_noise(1, "sample", range(9), 8, SHAPE)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert torch.equal(draw_noise(1, "sample", range(9), 8, SHAPE), one)
+    alone = [torch.randn((9, *SHAPE), generator=generator(1, "sample", i)) for i in range(9)]
+    assert torch.equal(torch.stack(alone), one)
+
+
+def test_the_noise_of_one_batch_is_drawn_ahead_and_no_more():
+    drawn = []
+    batches = _one_ahead(lambda batch: drawn.append(batch) or torch.zeros(len(batch)), [[0], [1], [2], [3]])
+    for number, _ in enumerate(batches):
+        assert len(drawn) <= number + 2
+    assert drawn == [[0], [1], [2], [3]]
+    assert list(_one_ahead(torch.tensor, [])) == []
 
 
 def test_the_process_runs_from_its_own_noise_down_to_the_sample():

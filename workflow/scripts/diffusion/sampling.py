@@ -1,7 +1,7 @@
 """Section 5, Algorithm 2: from Gaussian noise x_T to an image x_0, one denoising step (19) at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -44,11 +44,23 @@ def draw_noise(seed: int, stream: str, indices: Iterable[int], T: int, shape: tu
     noise depends on (seed, stream, i) alone, so that several threads can draw.
     """
 
-    def of(i: int) -> Tensor:
-        return torch.randn((T + 1, *shape), generator=generator(seed, stream, i))
-
+    indices = list(indices)
+    noise = torch.empty(len(indices), T + 1, *shape)
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        return torch.stack(list(threads.map(of, indices)))
+        list(threads.map(lambda place, i: place.normal_(generator=generator(seed, stream, i)), noise, indices))
+    return noise
+
+
+def _one_ahead(draw: Callable[[Sequence[int]], Tensor], batches: Iterable[Sequence[int]]) -> Iterator[Tensor]:
+    """draw(batch) for one batch after the other, each drawn by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: list[Future[Tensor]] = []
+        for batch in batches:
+            waiting.append(thread.submit(draw, batch))
+            if len(waiting) == 2:
+                yield waiting.pop(0).result()
+        for last in waiting:
+            yield last.result()
 
 
 def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
@@ -88,17 +100,10 @@ class Sampler:
         return self._process(self._noise(stream, indices), x_T)
 
     def in_batches(self, stream: str, indices: Sequence[int], batch_size: int) -> Iterator[tuple[int, Tensor]]:
-        """The process of one batch of samples after the other. While a GPU computes, the noise of the next is drawn."""
+        """The process of one batch of samples after the other. The noise of the next is drawn meanwhile."""
         batches = [indices[first : first + batch_size] for first in range(0, len(indices), batch_size)]
-        with ThreadPoolExecutor(1) as ahead:
-            coming = [ahead.submit(self._noise, stream, batch) for batch in batches[:1]]
-            for number in range(len(batches)):
-                noise = coming.pop().result()
-                if self.schedule.beta.is_cuda:
-                    coming += [ahead.submit(self._noise, stream, batch) for batch in batches[number + 1 : number + 2]]
-                yield from self._process(noise)
-                if not self.schedule.beta.is_cuda:
-                    coming += [ahead.submit(self._noise, stream, batch) for batch in batches[number + 1 : number + 2]]
+        for noise in _one_ahead(lambda batch: self._noise(stream, batch), batches):
+            yield from self._process(noise)
 
     def _noise(self, stream: str, indices: Sequence[int]) -> Tensor:
         return draw_noise(self.seed, stream, indices, self.schedule.T, self.shape)

@@ -124,8 +124,9 @@ def loss_weights(schedule: VarianceSchedule, power: float) -> Tensor:
 
 
 class Objective(nn.Module):
-    """Line 5 of Algorithm 1 for a minibatch, as a function of its images, (n, 1, h, w) uint8, their steps t, (n,), and the
-    noise eps, (n, 1, h, w): the mean loss with the weights of `loss_weights`, whose gradient is taken, and without, both ().
+    """Line 5 of Algorithm 1 for a minibatch, as a function of its images, (n, 1, h, w) uint8, their steps t, (n,), and
+    the noise eps, (n, 1, h, w): the mean loss with the weights of `loss_weights`, whose gradient is taken, and the mean
+    loss without them, both ().
     """
 
     def __init__(self, model: nn.Module, schedule: VarianceSchedule, weight_power: float = 0.0) -> None:
@@ -179,8 +180,8 @@ class Training:
         return {name: value.contiguous() for name, value in tensors.items()}
 
     def restore(self, step: int, state: dict[str, Tensor]) -> None:
-        """Go on after a step, from the state then. Adam's moments get the layout in memory of their weights, which its fused
-        kernel takes for granted.
+        """Go on after a step, from the state then. Adam's moments get the layout in memory of their weights, which its
+        fused kernel takes for granted.
         """
         self.step = step
         with torch.no_grad():
@@ -214,9 +215,7 @@ def training_steps(
     seed and the step alone.
     """
     images, settings = images.to(hardware.device), training.settings
-    objective = training.prepare(
-        Objective(training.model, schedule.to(hardware.device), settings.loss_weight_power)
-    )
+    objective = training.prepare(Objective(training.model, schedule.to(hardware.device), settings.loss_weight_power))
     while training.step < settings.steps:
         at = settings.seed, training.step, settings.batch_size
         indices = hardware.send(minibatch(*at, len(images))[share])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +87,7 @@ class Hardware:
 
 CPU = Hardware(torch.device("cpu"), torch.float32)
 BYTES_AN_IMAGE = 2**24
-"""Of GPU memory that sampling takes for an image of 32x32 pixels, at most: its noise, 2 MB, and what the network holds."""
+"""Of GPU memory that sampling takes for an image of 32x32 pixels, at most: its noise, 2 MB, and what layers hold."""
 
 
 def use_threads(threads: int) -> None:
@@ -153,8 +153,8 @@ def why_no_gpu() -> str | None:
     if torch.version.cuda is None:
         return f"{card} is on this machine, but {ours} was built without CUDA: install a build that has it"
     return (
-        f"{card} is on this machine, but {ours}, which was built for CUDA {torch.version.cuda}, cannot use it: update the "
-        f"driver to one for CUDA {torch.version.cuda} or later, or install a PyTorch that was built for an earlier CUDA"
+        f"{card} is on this machine, but {ours}, which was built for CUDA {torch.version.cuda}, cannot use it: update "
+        f"the driver to one for CUDA {torch.version.cuda} or later, or install a PyTorch built for an earlier CUDA"
     )
 
 
@@ -236,7 +236,9 @@ class Compiled(nn.Module):
     def __init__(self, module: nn.Module, compiler: Compiler) -> None:
         super().__init__()
         self.module, self.compiler = module, compiler
-        self.run: list[Callable[..., tuple[Tensor, ...]]] = []  # in a list, since a second module is no part of this one
+        self.run: list[
+            Callable[..., tuple[Tensor, ...]]
+        ] = []  # in a list, since a second module is no part of this one
 
     def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         if not self.run:
@@ -253,11 +255,11 @@ class Compiled(nn.Module):
             # Not backward(), which would add to the gradients, and tell other processes of them.
             torch.autograd.grad(value, list(self.module.parameters()), allow_unused=True)
         except Exception as error:
-            reason = str(error).strip().splitlines() or [""]
+            reason = " ".join(str(error).split("\n")[:2])  # what follows tells where PyTorch was
             logger.warning(
-                "the training runs uncompiled, and 2 to 3 times slower: compilation failed (%s: %s). PyTorch's compiler "
-                "needs a C compiler (gcc, or $CC) and Python's header files (Python.h, in the package python3-dev)",
-                *(type(error).__name__, reason[0]),
+                "the training runs uncompiled, and 2 to 3 times slower: compilation failed (%s: %s). PyTorch's "
+                "compiler needs a C compiler (gcc, or $CC) and Python's header files (Python.h, of python3-dev)",
+                *(type(error).__name__, reason),
             )
             return self.module
         self.compiler.worked, self.compiler.seconds = True, time.monotonic() - started
@@ -276,9 +278,10 @@ def recorded(step: Callable[..., Tensor]) -> Callable[..., Tensor]:
         x = arguments[0]
         if not x.is_cuda:
             return step(*arguments)
-        if x.shape not in graphs:
-            graphs[x.shape] = _record(step, arguments)
-        return graphs[x.shape](*arguments)
+        with torch.cuda.device(x.device):
+            if x.shape not in graphs:
+                graphs[x.shape] = _record(step, arguments)
+            return graphs[x.shape](*arguments)
 
     return replay
 

@@ -44,7 +44,7 @@ def join(hardware: Hardware) -> Hardware:
             )
         device = torch.device("cuda", number)
         torch.cuda.set_device(device)
-        distributed.init_process_group("nccl", device_id=device)  # connects at once, so that no collective guesses a GPU
+        distributed.init_process_group("nccl", device_id=device)
     else:
         distributed.init_process_group("gloo")
     return replace(hardware, device=device)
@@ -69,8 +69,8 @@ def workers() -> int:
 
 
 def shared(model: nn.Module) -> nn.Module:
-    """The model, wrapped so that its gradients are means over all processes. Nothing but them is exchanged: all processes
-    have the same constants, and the exchange works in the gradients' own memory.
+    """The model, wrapped so that its gradients are means over all processes. Nothing else is exchanged: all processes
+    have the same constants.
     """
     if workers() == 1:
         return model

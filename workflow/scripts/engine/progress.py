@@ -90,9 +90,9 @@ class Forecast:
         if seconds > self.longest:
             days = seconds / 86_400
             raise UserError(
-                f"{self.work} will take about {days:.3g} days on this CPU, more than the {self.longest / 86_400:.3g} that "
-                "execution.cpu_days allows: use a GPU, or a smaller experiment (make laptop, make shipped), or, if you "
-                f"mean it, set execution.cpu_days to more than {days:.3g}"
+                f"{self.work} will take about {days:.3g} days on this CPU, but execution.cpu_days allows "
+                f"{self.longest / 86_400:.3g}: use a GPU, or a smaller experiment (make laptop, make shipped), or, if "
+                f"you mean it, set execution.cpu_days to more than {days:.3g}"
             )
 
     def _line(self) -> float:
@@ -115,8 +115,8 @@ class Forecast:
 
 class History:
     """The course of a training of `steps` steps: one row for every `row_steps` of them, with the step, the images seen,
-    the mean loss, the learning rate `rate(step)`, the speed and the seconds. The first steps of a sitting, in which a GPU
-    also compiles and records, count in the seconds but not in the speed.
+    the mean loss, the learning rate `rate(step)`, the speed and the seconds. The first steps of a sitting, in which a
+    GPU also compiles and records, count in the seconds but not in the speed.
     """
 
     def __init__(
@@ -148,14 +148,12 @@ class History:
         Raises UserError where the mean loss of a row is not finite.
         """
         self._now = time.monotonic()
-        taken = 0
-        for step, loss in steps:
+        for taken, (step, loss) in enumerate(steps, 1):
             self.loss_sum += loss
             before, self._now = self._now, time.monotonic()
             self.seconds += self._now - before
             if step % self.row_steps == 0 or step == self.steps:
                 self._add_row(step)
-            taken += 1
             if taken == Forecast.SKIPPED:
                 self._since = (step, self.seconds)
             yield step, loss
