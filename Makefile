@@ -29,7 +29,7 @@ WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 .PHONY: help demo laptop shipped paper verify report weights gallery estimate bench gpu-check quality test lint format lock clean
 
 help:  ## print this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 demo: .venv/workflow  ## all seven figures in minutes, without network or GPU, from scikit-learn's digits
 	$(WORKFLOW)
