@@ -26,7 +26,8 @@ WRITE_FEWER = $(if $(FEWER),printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop shipped paper verify report weights gallery estimate bench gpu-check quality test lint format lock clean
+.PHONY: help demo laptop shipped paper verify compare report weights gallery estimate bench gpu-check quality test lint \
+	format lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -48,6 +49,10 @@ demo laptop shipped paper: override PRESET = $@
 verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, shipped, paper)
 	$(WORKFLOW) -- results/$(RUN)/claims/claims.json
 	.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json
+
+compare: .venv/workflow  ## a run of PRESET beside its reference in paper/reference/, number by number: did I get what they got?
+	$(WORKFLOW) -- results/$(RUN)/numbers.json
+	.venv/bin/python workflow/scripts/compare_run.py results/$(RUN) paper/reference/$(PRESET).json
 
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
 	$(WORKFLOW) --report results/$(RUN)/report.html

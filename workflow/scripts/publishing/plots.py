@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter, StrMethodFormatter
 
 from diffusion.pde import leading_modes, mode_shares
 
@@ -221,6 +221,9 @@ def learning_curve(data: pd.DataFrame) -> Figure:
     smooth = data.groupby(bins)[["images", "loss"]].mean()
     ax.loglog(smooth["images"], smooth["loss"], color="black", label="mean over a twelfth of a decade")
     ax.set(xlabel="images seen in training", ylabel=r"loss: mean of $(\varepsilon - \varepsilon_\theta)^2$")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    ax.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
