@@ -117,8 +117,8 @@ def run(
     With `states` it first continues from the newest saved state, saves one every `save_seconds` seconds, and one at the
     end. A training that was stopped and goes on ends with bitwise the weights of one that was not, on a CPU with the
     same number of threads; on a GPU, whose kernels do not add in a fixed order, to rounding. It stops with a UserError
-    if its first forecast is more than `longest` seconds. When `stop()` becomes true it saves and raises Interrupted. In several processes (see `parallel`)
-    the first one saves, and all stop together.
+    if its first forecast is more than `longest` seconds. When `stop()` becomes true it saves and raises Interrupted. In
+    several processes (see `parallel`) the first one saves, and all stop together.
     """
     if states:
         if parallel.rank() == 0:
