@@ -62,8 +62,8 @@ PAPER_STEPS, PAPER_BATCH = 234_375, 128
 
 TOLERANCES = {
     # Relative to the CPU in float64, in the Euclidean norm. Adam's first steps are about the signs of the gradients, so
-    # that rounding turns some around: a change of all weights is far less exact than a gradient. A small network on a CPU
-    # has a tenth of these (in bfloat16 a third); TF32 in place of float32 would be out of bounds.
+    # that rounding turns some around: a change of all weights is far less exact than a gradient. A small network on a
+    # CPU has a tenth of these (in bfloat16 a third); TF32 in place of float32 would be out of bounds.
     torch.float32: {"network": 2e-5, "loss": 2e-5, "gradient": 2e-4, "five steps": 0.01, "sample": 1e-4},
     torch.bfloat16: {"network": 0.02, "loss": 0.01, "gradient": 0.1, "five steps": 0.3, "sample": 0.02},
 }
@@ -226,11 +226,11 @@ class Attention(TorchDispatchMode):
         super().__init__()
         self.kernels: set[str] = set()
 
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+    def __torch_dispatch__(self, function, types, args: tuple = (), kwargs=None):
         name = str(function)
         if "scaled_dot_product" in name or "bmm" in name:
-            self.kernels.add(f"{name} in {str(arguments[0].dtype).removeprefix('torch.')}")
-        return function(*arguments, **(keywords or {}))
+            self.kernels.add(f"{name} in {str(args[0].dtype).removeprefix('torch.')}")
+        return function(*args, **(kwargs or {}))
 
 
 def compiled(hardware: Hardware, sizes: Sizes, record: Record) -> None:
@@ -242,7 +242,9 @@ def compiled(hardware: Hardware, sizes: Sizes, record: Record) -> None:
     record["attention"] = sorted(seen.kernels)
     on_gpu = hardware.device.type == "cuda"
     if on_gpu and hardware.precision == torch.bfloat16:
-        record.must("no attention in float32", seen.kernels and not any("float32" in name for name in seen.kernels))
+        record.must(
+            "no attention in float32", bool(seen.kernels) and not any("float32" in name for name in seen.kernels)
+        )
     compiler = Compiler(hardware, PAPER_STEPS)
     speed, memory = _training_speed(hardware, sizes, compiler)
     record["images/s"], record["memory, GB"] = speed, memory
@@ -444,14 +446,13 @@ def _training_speed(
     warm = 10 if on_gpu else 2
     settings = TrainingSettings(SEED, warm + sizes.steps, sizes.batch_size, 5e-4, (0.9, 0.9999))
     training = Training(hardware.place(_network(sizes)), settings, prepare)
-    images, started = strokes(1024, sizes.image_size), 0.0
+    images, clock = strokes(1024, sizes.image_size), []
     for step, _ in training_steps(training, images, VarianceSchedule.linear(500, 1e-4, 0.02), hardware):
         if step in (warm, settings.steps):
             hardware.wait()
-            started, before = time.perf_counter(), started
-    seconds = started - before
+            clock.append(time.perf_counter())
     memory = torch.cuda.max_memory_allocated(hardware.device) / 1e9 if on_gpu else None
-    return sizes.steps * sizes.batch_size / seconds, memory
+    return sizes.steps * sizes.batch_size / (clock[-1] - clock[0]), memory
 
 
 def strokes(count: int, size: int) -> Tensor:

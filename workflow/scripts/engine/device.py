@@ -56,7 +56,7 @@ class Hardware:
 
     def place(self, network: Network) -> Network:
         """The network, moved to the device, with its weights in the layout."""
-        return network.to(device=self.device, memory_format=self.layout)
+        return network.to(self.device).to(memory_format=self.layout)
 
     def at_once(self, images: int) -> int:
         """How many images to denoise at once where the settings say `images`: a GPU takes up to 500, which keep it
@@ -222,7 +222,9 @@ class Compiler:
 
     def compile(self, module: nn.Module) -> Callable[..., tuple[Tensor, ...]]:
         """The module as one compiled graph. Several processes compile side by side, each with its own threads."""
-        torch._inductor.config.compile_threads = torch.get_num_threads()
+        from torch._inductor import config  # takes a second to import
+
+        config.compile_threads = torch.get_num_threads()
         return torch.compile(module, mode="reduce-overhead", dynamic=False, fullgraph=True)
 
 
