@@ -15,6 +15,7 @@ from publishing import plots
 RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
     "choose_training_images", "noise_image", "denoise_gaussians", "denoise_one_gaussian", "denoise_training_image",
+    "denoise_originals",
     "solve_pde", "verify_pde", "learning_curve", *(f"figure_{n}" for n in range(1, 8)),
     "gather_numbers", "typeset_companion",
     "check_algebra", "measure_forward", "measure_network", "measure_pde", "measure_samples", "measure_sde",

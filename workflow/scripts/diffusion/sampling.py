@@ -51,7 +51,7 @@ def draw_noise(seed: int, stream: str, indices: Iterable[int], T: int, shape: tu
     return noise
 
 
-def _one_ahead(draw: Callable[[Sequence[int]], Tensor], batches: Iterable[Sequence[int]]) -> Iterator[Tensor]:
+def _one_ahead(draw: Callable[[slice], Tensor], batches: Iterable[slice]) -> Iterator[Tensor]:
     """draw(batch) for one batch after the other, each drawn by a thread while the one before is in use."""
     with ThreadPoolExecutor(1) as thread:
         waiting: list[Future[Tensor]] = []
@@ -94,16 +94,21 @@ class Sampler:
     def process(self, stream: str, indices: Sequence[int], x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
         """Algorithm 2 for the samples `indices` of a stream: yields (t, x_t) for t = T, T - 1, ..., 0.
 
-        Each sample starts from its own standard Gaussian, or all from the one image x_T, (1, 1, h, w). A sample does
-        not depend, to rounding, on which others are asked for.
+        Each sample starts from its own standard Gaussian, or from its own of the images x_T, (n, 1, h, w), or all from
+        one, (1, 1, h, w). A sample does not depend, to rounding, on which others are asked for.
         """
         return self._process(self._noise(stream, indices), x_T)
 
-    def in_batches(self, stream: str, indices: Sequence[int], batch_size: int) -> Iterator[tuple[int, Tensor]]:
-        """The process of one batch of samples after the other. The noise of the next is drawn meanwhile."""
-        batches = [indices[first : first + batch_size] for first in range(0, len(indices), batch_size)]
-        for noise in _one_ahead(lambda batch: self._noise(stream, batch), batches):
-            yield from self._process(noise)
+    def in_batches(
+        self, stream: str, indices: Sequence[int], batch_size: int, x_T: Tensor | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The process of one batch of samples after the other, from as many images x_T where they are given. The noise
+        of the next batch is drawn meanwhile.
+        """
+        batches = [slice(first, first + batch_size) for first in range(0, len(indices), batch_size)]
+        noises = _one_ahead(lambda batch: self._noise(stream, indices[batch]), batches)
+        for batch, noise in zip(batches, noises, strict=True):
+            yield from self._process(noise, None if x_T is None else x_T[batch])
 
     def _noise(self, stream: str, indices: Sequence[int]) -> Tensor:
         return draw_noise(self.seed, stream, indices, self.schedule.T, self.shape)
