@@ -195,7 +195,6 @@ def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path, layout):
     assert [row["step"] for row in rows] == [3, 6, 7]
 
 
-<<<<<<< HEAD
 class Readings(TorchDispatchMode):
     """Counts the values that are read from tensors: each makes the program wait for a GPU."""
 
@@ -218,7 +217,8 @@ def test_a_step_reads_nothing_back_from_the_device_but_for_the_rows_of_the_histo
 
     (few, few_rows), (many, many_rows) = readings(4), readings(12)
     assert many - few == many_rows - few_rows == 2
-=======
+
+
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_a_training_goes_on_from_its_state_with_and_without_an_average(averaging):
     settings = TrainingSettings(3, 5, 4, 0.1, (0.9, 0.999), averaging=averaging, warmup_steps=4)
@@ -231,7 +231,6 @@ def test_a_training_goes_on_from_its_state_with_and_without_an_average(averaging
     assert [step for step, _ in training_steps(rest, IMAGES, SCHEDULE)] == [3, 4, 5]
     for name, value in whole.weights().items():
         assert torch.equal(rest.weights()[name], value), name
->>>>>>> main
 
 
 def test_averaged_weights_are_between_first_and_last():
