@@ -47,10 +47,11 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop shipped paper verify compare report weights gallery estimate bench quality test lint format lock clean
+.PHONY: help demo laptop shipped paper verify compare report weights gallery estimate bench gpu-check quality test lint \
+	format lock clean
 
 help:  ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
 
 demo: .venv/workflow  ## all seven figures in minutes, without network or GPU, from scikit-learn's digits
 	$(WORKFLOW)
@@ -89,6 +90,10 @@ estimate: .venv/workflow  ## how long a preset will take on this machine: make e
 
 bench: .venv/peers/ready  ## speed beside diffusers, denoising-diffusion-pytorch, scipy and py-pde, on an idle machine
 	for part in $(PARTS); do .venv/peers/bin/python -m benchmarks.$$part $(ARGS) || exit; done
+
+# Without `make`'s environment it runs in any Python that has PyTorch: make gpu-check PYTHON=/path/to/python
+gpu-check:  ## does all work on this GPU, and how fast: one command, ten minutes, one JSON; on a CPU a test of itself
+	$(or $(wildcard .venv/bin/python),$(PYTHON)) -m benchmarks.gpu_check $(ARGS)
 
 quality: .venv/workflow  ## what minutes of training buy: the demo beside the settings in benchmarks/variants/
 	for preset in demo $(VARIANTS); do \

@@ -454,6 +454,14 @@ def test_cuda_where_there_is_none(tiny):
     assert not (tiny / "results/tiny/models/ddpm.json").exists()
 
 
+def test_weeks_of_training_on_a_cpu_ask_for_a_plain_yes(tiny):
+    (tiny / "paper.yaml").write_text("ddpm: {epochs: 1.0e+6}")
+    done = tiny.snakemake("--configfile", "tiny.yaml", "paper.yaml", "--", "results/tiny/models/ddpm.json")
+    fails_with(
+        done, r"error: training will take about .* days on this CPU, but execution\.cpu_days allows 2: use a GPU"
+    )
+
+
 def test_a_full_disk_is_said_and_after_room_is_made_the_run_goes_on(tiny, mounted):
     mounted("-o", "size=64k")
     target = "results/tiny/data/images.npz"

@@ -12,13 +12,14 @@ from engine.randomness import generator
 
 params, inputs = snakemake.params, snakemake.input
 # The batch size changes no image, so it is no param: changing it is no reason to make them again.
-batch_size = snakemake.config["execution"]["batch_size"]
+wanted = snakemake.config["execution"]["batch_size"]
 
 with job(snakemake):
     images = Digits.load(inputs.images).train_images
     chosen = torch.randperm(len(images), generator=generator(params.seed, "originals"))[: params.total]
     x_0 = rescale(images[chosen])
     hardware = prepare(snakemake.threads, **params.compute)
+    batch_size = hardware.at_once(wanted)
     schedule = VarianceSchedule.linear(**params.schedule)
     eps = torch.randn(x_0.shape, generator=generator(params.seed, "originals, noise"))
     x_T = forward_leap(x_0, schedule.T, eps, schedule)

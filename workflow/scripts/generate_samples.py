@@ -12,12 +12,13 @@ from engine.job import job
 
 params = snakemake.params
 # The batch size changes no sample, so it is no param: changing it is no reason to generate them again.
-batch_size = snakemake.config["execution"]["batch_size"]
+wanted = snakemake.config["execution"]["batch_size"]
 
 with job(snakemake):
     shard, shards = map(int, snakemake.wildcards.scatteritem.split("-of-"))
     index = range(params.total * (shard - 1) // shards, params.total * shard // shards)
-    hardware = prepare(snakemake.threads, **params.compute)
+    hardware = prepare(snakemake.threads, **params.compute, number=shard - 1)  # each job on the next of several GPUs
+    batch_size = hardware.at_once(wanted)
     model = UNet.load(snakemake.input.weights, params.network["channels"], params.image_size)
     sampler = Sampler.of(model, VarianceSchedule.linear(**params.schedule), params.seed, hardware)
     # Undeclared, and apart from the shards: Snakemake removes what a failed job declared.

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from diffusion.training import Training, TrainingSettings, training_steps
 from diffusion.unet import UNet
 from engine import parallel
 from engine.checkpoints import StateFolder, experiment, run
-from engine.device import compiled, prepare
+from engine.device import Compiler, prepare
 from engine.files import write_json
 from engine.job import asked_to_stop, job
 from engine.progress import History
@@ -34,7 +35,8 @@ with job(snakemake):
     # Another seed for every start, or the minibatches and noise of the earlier training would be repeated.
     settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
 
-    training = Training(model.to(hardware.device), settings, parallel.shared(compiled(model, hardware.device)))
+    compiler = Compiler(hardware, settings.steps)
+    training = Training(hardware.place(model), settings, lambda objective: parallel.shared(compiler(objective)))
     steps = training_steps(
         training, images, VarianceSchedule.linear(**params.schedule), hardware, parallel.share(settings.batch_size)
     )
@@ -42,11 +44,13 @@ with job(snakemake):
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.
     name = experiment(snakemake, "train_ddpm.py", hardware)
     states = StateFolder(Path(output.weights).parent / "ddpm_states", name)
-    run(training, steps, history, hardware, states, save_seconds, asked_to_stop())
+    longest = 86_400 * execution["cpu_days"] if hardware.device.type == "cpu" else math.inf
+    run(training, steps, history, hardware, states, save_seconds, asked_to_stop(), longest)
 
     if parallel.leave() == 0:  # the first process writes the results
         table = history_table(history.rows, earlier)
         record = {"batch_size": settings.batch_size, "processes": processes, "device": str(hardware)}
+        record |= {"compiled": compiler.worked}
         table.to_csv(output.history, index=False)
         write_json(output.summary, summary(table, images, model) | record)
         write_tensors(output.weights, training.weights())

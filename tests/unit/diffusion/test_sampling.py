@@ -8,12 +8,14 @@ import torch
 from networks import small_network
 from scipy import stats
 
+from diffusion import sampling
 from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
-from diffusion.sampling import Noise, Sampler, draw_noise
+from diffusion.sampling import Sampler, _one_ahead, draw_noise
 from diffusion.unet import UNet
 from engine.device import CPU
 from engine.errors import UserError
+from engine.randomness import generator
 
 SCHEDULE = VarianceSchedule.linear(8, 0.01, 0.3)
 SHAPE = (1, 8, 8)
@@ -43,22 +45,34 @@ def test_noise_is_addressed_by_seed_stream_and_index():
         assert not torch.equal(noise[1:], other)
 
 
-@pytest.mark.parametrize("most", [1, 4 * 2 * 64 * 3, 4 * 2 * 64 * 5, 2**20])
-@pytest.mark.parametrize("T", [1, 2, 8, 30])
-def test_the_noise_of_a_long_process_is_the_same_in_parts(T, most):
-    """In the order in which Algorithm 2 takes it, and in any other."""
-    whole = draw_noise(1, "sample", [4, 9], T, SHAPE)
-    z = Noise(1, "sample", [4, 9], T, SHAPE, CPU.device, most)
-    assert torch.equal(z.x_T, whole[:, 0])
-    for t in [*range(T, 0, -1), *range(T + 1)]:
-        assert torch.equal(z(t), whole[:, t])
-    assert z.part.nbytes <= max(most, 4 * 2 * 64)
+def test_the_noise_of_long_processes_is_bounded_by_smaller_batches(monkeypatch):
+    monkeypatch.setattr(sampling, "NOISE_BYTES", 3 * 4 * 9 * 64)  # of three samples
+    sizes = [len(x) for t, x in Sampler.of(small_network(), SCHEDULE, 1).in_batches("sample", range(7), 5) if t == 0]
+    assert sizes == [3, 3, 1]
+    monkeypatch.setattr(sampling, "NOISE_BYTES", 1)
+    assert samples(range(2), 2).shape == (2, *SHAPE)
 
 
 def test_samples_that_are_not_finite_are_refused():
     sampler = replace(Sampler.of(small_network(), SCHEDULE, 1), eps_theta=lambda x, t: x * torch.nan)
     with pytest.raises(UserError, match="a sample is not finite"):
         list(sampler.in_batches("sample", range(3), 2))
+
+
+def test_noise_is_the_same_from_one_thread_and_from_several(monkeypatch):
+    one = draw_noise(1, "sample", range(9), 8, SHAPE)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert torch.equal(draw_noise(1, "sample", range(9), 8, SHAPE), one)
+    alone = [torch.randn((9, *SHAPE), generator=generator(1, "sample", i)) for i in range(9)]
+    assert torch.equal(torch.stack(alone), one)
+
+
+def test_the_noise_of_one_batch_is_drawn_ahead_and_no_more():
+    drawn = []
+    batches = [slice(k, k + 1) for k in range(4)]
+    for number, _ in enumerate(_one_ahead(lambda batch: drawn.append(batch) or torch.zeros(1), batches)):
+        assert len(drawn) <= number + 2
+    assert drawn == batches and list(_one_ahead(torch.zeros, [])) == []
 
 
 def test_the_process_runs_from_its_own_noise_down_to_the_sample():

@@ -1,10 +1,13 @@
 """Section 5, Algorithm 1, and that a training that was stopped ends where an uninterrupted one does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
@@ -162,30 +165,58 @@ def train(model, states=None, stop=lambda: False):
     return training, history.rows
 
 
-def trained(states=None, stop=lambda: False):
+def trained(states=None, stop=lambda: False, layout=torch.contiguous_format):
     torch.manual_seed(0)
-    return train(UNet(32, 8), states, stop)
+    return train(UNet(32, 8).to(memory_format=layout), states, stop)
 
 
 def without_clock(history):
     return [{k: v for k, v in row.items() if k not in ("images_per_second", "seconds")} for row in history]
 
 
-def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path):
-    whole, rows = trained()
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path, layout):
+    """In a GPU's layout in memory too, where Adam's fused kernel needs moments with the strides of their weights."""
+    whole, rows = trained(layout=layout)
     states = StateFolder(tmp_path, "0" * 16)
     for _ in range(4):  # stopped in every second step, also in the middle of a row of the history
         calls = iter([False, True])
         try:
-            parts, rows_of_parts = trained(states, lambda calls=calls: next(calls))
+            parts, rows_of_parts = trained(states, lambda calls=calls: next(calls), layout)
         except Interrupted:
             continue
         break
     assert parts.step == 7
+    for p, kept in parts.optimiser.state.items():
+        assert kept["exp_avg"].stride() == kept["exp_avg_sq"].stride() == p.stride()
     for name, value in whole.weights().items():
         assert torch.equal(parts.weights()[name], value), name
     assert without_clock(rows_of_parts) == without_clock(rows)
     assert [row["step"] for row in rows] == [3, 6, 7]
+
+
+class Readings(TorchDispatchMode):
+    """Counts the values that are read from tensors: each makes the program wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*arguments, **(keywords or {}))
+
+
+def test_a_step_reads_nothing_back_from_the_device_but_for_the_rows_of_the_history():
+    def readings(steps):
+        settings = replace(SETTINGS, steps=steps)
+        training, history = Training(UNet(32, 8), settings), History(steps, 4, settings.rate, CPU.device, row_steps=4)
+        process = training_steps(training, IMAGES, SCHEDULE)
+        with Readings() as seen:
+            for _ in history.of(process):
+                pass
+        return seen.count, len(history.rows)
+
+    (few, few_rows), (many, many_rows) = readings(4), readings(12)
+    assert many - few == many_rows - few_rows == 2
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.5])

@@ -38,6 +38,15 @@ class ClassifierSettings:
     """... and scaled by up to this share: the label stays the same."""
 
 
+class Dropout(nn.Dropout):
+    """Dropout whose mask is drawn on the CPU, so that it is the same whatever device computes."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        if not self.training:
+            return h
+        return h * super().forward(torch.ones(h.shape)).to(h.device)
+
+
 class Classifier(nn.Module):
     """Images (n, 1, size, size) in [-1, 1] to logits (n, 10): six 3x3 convolutions, halving twice, then a mean."""
 
@@ -62,7 +71,7 @@ class Classifier(nn.Module):
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
         )
-        self.dropout = nn.Dropout(0.2)
+        self.dropout = Dropout(0.2)
         self.logits = nn.Linear(16 * w, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Section 5, Algorithm 2: from Gaussian noise x_T to an image x_0, one denoising step (19) at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 
@@ -26,85 +27,54 @@ def backward_process(
 
     x_T and z(t) are (n, 1, h, w).
     """
-    x = x_T
+
+    def step(x: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        return denoising_step(x, eps_theta(x, t), z, t, schedule)
+
+    x, step = x_T, recorded(step)
     steps = torch.arange(schedule.T + 1, device=x.device)
     yield schedule.T, x
     for t in range(schedule.T, 0, -1):
-        x = denoising_step(x, eps_theta(x, steps[t : t + 1]), z(t), t, schedule)
+        x = step(x, z(t), steps[t : t + 1])
         yield t - 1, x
 
 
-NOISE_BYTES = 2**28
-"""At most about this much noise of a batch is in memory at once."""
+NOISE_BYTES = 2**30
+"""The noise of a batch of samples takes at most this much memory; two batches' are there at once."""
 
 
 def draw_noise(seed: int, stream: str, indices: Sequence[int], T: int, shape: tuple[int, ...]) -> Tensor:
     """All noise of Algorithm 2 for the samples `indices`: (n, T + 1, *shape), standard Gaussian.
 
     Entry [:, 0] is x_T, entry [:, t] is the z of step t (that of t = 1 is multiplied by sigma_1 = 0). Sample i's
-    noise depends on (seed, stream, i) alone.
+    noise depends on (seed, stream, i) alone, so that several threads can draw.
     """
-    noise = torch.empty((len(indices), T + 1, *shape))
-    for row, i in zip(noise, indices, strict=True):
-        torch.randn(row.shape, generator=generator(seed, stream, i), out=row)
+
+    indices = list(indices)
+    noise = torch.empty(len(indices), T + 1, *shape)
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        list(threads.map(lambda place, i: place.normal_(generator=generator(seed, stream, i)), noise, indices))
     return noise
 
 
-class Noise:
-    """The noise of `draw_noise` by the step, of which only a part of at most `most` bytes is in memory.
-
-    Algorithm 2 takes it in the opposite order to that in which it is drawn. So it is drawn twice if it has several
-    parts, first to know the state of each sample's generator where a part begins. The numbers are the same: PyTorch
-    draws Gaussians sixteen at a time, and a part holds a multiple of that of each sample.
-    """
-
-    def __init__(
-        self,
-        seed: int,
-        stream: str,
-        indices: Sequence[int],
-        T: int,
-        shape: tuple[int, ...],
-        device: torch.device,
-        most: int = NOISE_BYTES,
-    ) -> None:
-        self.T, self.shape, self.device = T, shape, device
-        self.sources = [generator(seed, stream, i) for i in indices]
-        bytes_a_step = 4 * len(indices) * prod(shape)
-        self.steps = min(T + 1, max(1, most // bytes_a_step)) if prod(shape) % 16 == 0 else T + 1
-        """In each part but the last."""
-        self.starts = []
-        for first in range(0, T + 1, self.steps):
-            self.starts.append([source.get_state() for source in self.sources])
-            self.part = torch.empty(0)  # makes room for the next one
-            self.first, self.part = first, self._draw(first)
-            if first == 0:
-                self.x_T = self.part[:, 0].clone()
-
-    def _draw(self, first: int) -> Tensor:
-        part = torch.empty((len(self.sources), min(self.steps, self.T + 1 - first), *self.shape))
-        for row, source in zip(part, self.sources, strict=True):
-            torch.randn(row.shape, generator=source, out=row)
-        return part.to(self.device)
-
-    def __call__(self, t: int) -> Tensor:
-        """z of step t, (n, *shape), on the device."""
-        number, offset = divmod(t, self.steps)
-        if self.first != number * self.steps:
-            for source, state in zip(self.sources, self.starts[number], strict=True):
-                source.set_state(state)
-            self.part = torch.empty(0)
-            self.first, self.part = number * self.steps, self._draw(number * self.steps)
-        return self.part[:, offset]
+def _one_ahead(draw: Callable[[slice], Tensor], batches: Iterable[slice]) -> Iterator[Tensor]:
+    """draw(batch) for one batch after the other, each drawn by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: list[Future[Tensor]] = []
+        for batch in batches:
+            waiting.append(thread.submit(draw, batch))
+            if len(waiting) == 2:
+                yield waiting.pop(0).result()
+        for last in waiting:
+            yield last.result()
 
 
 def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
     """eps_theta as Algorithm 2 asks for it: images in float32, the network's products in the hardware's precision."""
-    layout = torch.channels_last if hardware.device.type == "cuda" else torch.contiguous_format  # the faster one there
-    network = recorded(model.for_sampling(hardware.precision).to(hardware.device).to(memory_format=layout))
+    network = hardware.place(model.for_sampling(hardware.precision))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        inputs = x.to(hardware.precision, memory_format=layout)
+        inputs = x.to(hardware.precision, memory_format=hardware.layout)
         return network(inputs, t).float().contiguous()
 
     return predict
@@ -134,10 +104,29 @@ class Sampler:
         one, (1, 1, h, w). A sample does not depend, to rounding, on which others are asked for. Raises
         UserError if a sample is not finite.
         """
-        device = self.schedule.beta.device
-        z = Noise(self.seed, stream, indices, self.schedule.T, self.shape, device)
-        start = z.x_T if x_T is None else x_T.to(device).expand(len(indices), *self.shape)
-        for t, x in backward_process(self.eps_theta, start, z, self.schedule):
+        return self._process(self._noise(stream, indices), x_T)
+
+    def in_batches(
+        self, stream: str, indices: Sequence[int], batch_size: int, x_T: Tensor | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The process of one batch of samples after the other, from as many images x_T where they are given. The noise
+        of the next batch is drawn meanwhile. A batch is smaller than asked for where its noise would take too much
+        memory.
+        """
+        bytes_a_sample = 4 * (self.schedule.T + 1) * prod(self.shape)
+        batch_size = max(1, min(batch_size, NOISE_BYTES // bytes_a_sample))
+        batches = [slice(first, first + batch_size) for first in range(0, len(indices), batch_size)]
+        noises = _one_ahead(lambda batch: self._noise(stream, indices[batch]), batches)
+        for batch, noise in zip(batches, noises, strict=True):
+            yield from self._process(noise, None if x_T is None else x_T[batch])
+
+    def _noise(self, stream: str, indices: Sequence[int]) -> Tensor:
+        return draw_noise(self.seed, stream, indices, self.schedule.T, self.shape)
+
+    def _process(self, drawn: Tensor, x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
+        noise = drawn.to(self.schedule.beta.device)
+        start = noise[:, 0] if x_T is None else x_T.to(noise.device).expand_as(noise[:, 0])
+        for t, x in backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule):
             if t == 0 and not x.isfinite().all():
                 raise UserError(
                     "a sample is not finite: Algorithm 2 diverged, with weights that predict no noise, or a variance "
@@ -145,11 +134,3 @@ class Sampler:
                     "ddpm.learning_rate"
                 )
             yield t, x
-
-    def in_batches(
-        self, stream: str, indices: Sequence[int], batch_size: int, x_T: Tensor | None = None
-    ) -> Iterator[tuple[int, Tensor]]:
-        """The process of one batch of samples after the other, from as many images x_T where they are given."""
-        for first in range(0, len(indices), batch_size):
-            batch = slice(first, first + batch_size)
-            yield from self.process(stream, indices[batch], None if x_T is None else x_T[batch])

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import logging
+import math
 import re
 import shutil
 import time
@@ -140,7 +141,7 @@ class StateFolder:
 
 def experiment(snakemake, script: str, hardware: Hardware) -> str:
     """The fingerprint of a rule's work: its script, inputs and params, and the kind of hardware that it runs on."""
-    ran = {"device": hardware.device.type, "precision": str(hardware.precision), "torch": torch.__version__}
+    ran = {"compute": hardware.facts()}
     return fingerprint([Path(snakemake.scriptdir) / script, *snakemake.input], dict(snakemake.params.items()) | ran)
 
 
@@ -177,13 +178,15 @@ def run(
     states: StateFolder | None = None,
     save_seconds: float = 600.0,
     stop: Callable[[], bool] = lambda: False,
+    longest: float = math.inf,
 ) -> None:
     """Take a training to its end: `steps` are its steps, each with its loss, from training.step on.
 
     With `states` it first continues from the newest saved state, saves one every `save_seconds` seconds, and one at the
-    end. A training that was stopped and goes on ends with bitwise the weights of one that was not (same device, same
-    thread count). When `stop()` becomes true it saves and raises Interrupted. In several processes (see `parallel`)
-    the first one saves, and all stop together.
+    end. A training that was stopped and goes on ends with bitwise the weights of one that was not, on a CPU with the
+    same number of threads; on a GPU, whose kernels do not add in a fixed order, to rounding. It stops with a UserError
+    if its first forecast is more than `longest` seconds. When `stop()` becomes true it saves and raises Interrupted. In
+    several processes (see `parallel`) the first one saves, and all stop together.
     """
     if states:
         if parallel.rank() == 0:
@@ -200,7 +203,7 @@ def run(
             states.save(training.step, training.state() | tensors, record)
 
     kept = _saving(history.of(steps), history.steps, save, save_seconds, stop, hardware.device)
-    for _ in follow(kept, "training", history.steps, training.step, hardware.wait, history.last_loss):
+    for _ in follow(kept, "training", history.steps, training.step, hardware.wait, history.last_loss, longest):
         pass
     if states and parallel.rank() == 0:
         states.remove_old_experiments()
