@@ -24,7 +24,9 @@ json = "$(subst ",\",$(subst \,\\,$1))"
 
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python workflow/scripts/start_snakemake.py $(if $(CORES),--cores $(CORES))
-MIRROR = $(if $(value MNIST),$(call quoted,execution={"mirrors": [$(call json,$(value MNIST))]}))
+# Named by its variable, since an address may hold a password, and make shows its commands.
+override export MNIST := $(value MNIST)
+MIRROR = $(if $(MNIST),'execution={"mirrors": ["$$MNIST"]}')
 # A run of PRESET: its settings lie over those of config.yaml, and over both those that SAMPLES asks for.
 RUN = $(PRESET)$(if $(SAMPLES),-$(SAMPLES))
 FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
@@ -116,7 +118,7 @@ clean:  ## remove results/demo (the other results cost hours: remove them by han
 	rm -rf results/demo
 
 .venv/workflow: envs/workflow.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with make PYTHON=...")'
+	@$(PYTHON) envs/supported.py
 	$(PYTHON) -c 'import os, sys; sys.exit(any(sign in os.getcwd() for sign in "{}:") and \
 		"a folder whose name has a brace or a colon cannot be used: rename it, or move this checkout elsewhere")'
 	$(PYTHON) -m venv .venv

@@ -15,6 +15,7 @@ from publishing import plots
 RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
     "choose_training_images", "noise_image", "denoise_gaussians", "denoise_one_gaussian", "denoise_training_image",
+    "denoise_originals",
     "solve_pde", "verify_pde", "learning_curve", *(f"figure_{n}" for n in range(1, 8)),
     "gather_numbers", "typeset_companion",
     "check_algebra", "measure_forward", "measure_network", "measure_pde", "measure_samples", "measure_sde",
@@ -57,9 +58,10 @@ def make(checkout, *arguments: str) -> str:
 
 def test_a_quick_look_has_fewer_samples_a_folder_of_its_own_and_the_mirror(checkout, tmp_path):
     checkout.bring_weights()
-    output = make(checkout, "shipped", "SAMPLES=7", f"MNIST={tmp_path}")
+    output = make(checkout, "shipped", "SAMPLES=7", f"MNIST=https://zoe:t0psecret@host{tmp_path}")
     assert planned(output)["unpack_ddpm"] == 1 and "results/shipped-7/companion.pdf" in output
-    assert "7 samples" in output and str(tmp_path) in output
+    assert "7 samples" in output
+    assert '"mirrors": ["$MNIST"]' in output and "t0psecret" not in output
 
 
 def test_the_shipped_weights_can_be_trained_further(checkout):

@@ -18,6 +18,12 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.parametrize("folder", sorted((ROOT / "profiles").glob("*/")), ids=lambda folder: folder.name)
+def test_an_older_snakemake_finds_the_profile_and_so_tells_that_it_is_too_old(folder):
+    """Up to 9.10 it knows config.yaml alone, and ends before it has read the Snakefile where that is missing."""
+    assert (folder / "config.yaml").is_file() and not (folder / "profile.yaml").exists()
+
+
 @pytest.mark.parametrize("answer, status", ANSWERS)
 def test_status_of_a_job_survives_an_outage(tmp_path, answer, status):
     scheduler = tmp_path / "scontrol"

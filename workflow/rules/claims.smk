@@ -27,7 +27,7 @@ rule measure_forward:
     input:
         library=library("measure_forward.py"),
         images="<results>/data/images.npz",
-        classifier="<results>/models/classifier.safetensors",
+        archives=FETCHED,
     output:
         measures="<results>/claims/forward.json",
     log:
@@ -73,7 +73,7 @@ PAPER = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 rule measure_network:
     input:
         library=library("measure_network.py"),
-        training=["workflow/scripts/train_ddpm.py", *library("train_ddpm.py")],
+        images="<results>/data/images.npz",
         summary="<results>/models/ddpm.json",
     output:
         measures="<results>/claims/network.json",
@@ -85,6 +85,7 @@ rule measure_network:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
     params:
+        network=NETWORK,
         schedule=SCHEDULE,
         paper=dict(
             channels=PAPER["ddpm"]["channels"],
@@ -92,10 +93,36 @@ rule measure_network:
             epochs=PAPER["ddpm"]["epochs"],
             images=PAPER["ddpm"]["images_per_epoch"],
         ),
+        seed=config["seed"],
     message:
-        "Count the layers of the paper's network, time it, and list what its training reads and cost"
+        "Count the layers of the paper's network, time it, and measure what its training uses, learns and costs"
     script:
         "../scripts/measure_network.py"
+
+
+rule denoise_originals:
+    input:
+        library=library("denoise_originals.py"),
+        images="<results>/data/images.npz",
+        weights="<results>/models/ddpm.safetensors",
+    output:
+        data="<results>/samples/originals.npz",
+    log:
+        "<logs>/denoise_originals.log",
+    benchmark:
+        "<benchmarks>/denoise_originals.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        **SAMPLER,
+        total=config["samples"]["originals"],
+    message:
+        "One run of Algorithm 2 from each of {params.total} training images carried to t = T"
+    script:
+        "../scripts/denoise_originals.py"
 
 
 rule measure_samples:
@@ -108,6 +135,7 @@ rule measure_samples:
         figure_4="<results>/figures/fig4.npz",
         figure_5="<results>/figures/fig5.npz",
         figure_6="<results>/figures/fig6.npz",
+        returned="<results>/samples/originals.npz",
     output:
         measures="<results>/claims/samples.json",
     log:

@@ -1,18 +1,18 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits
 from diffusion.training import Training, TrainingSettings, training_steps
 from diffusion.unet import UNet
 from engine import parallel
-from engine.checkpoints import StateFolder, fingerprint, run
+from engine.checkpoints import StateFolder, experiment, run
 from engine.device import compiled, prepare
 from engine.files import write_json
 from engine.job import asked_to_stop, job
 from engine.progress import History
+from engine.tensors import read_tensors, write_tensors
 from publishing.training import Earlier, history_table, summary
 
 params, inputs, output = snakemake.params, snakemake.input, snakemake.output
@@ -29,7 +29,7 @@ with job(snakemake):
     earlier = Earlier()
     if inputs.start:
         weights, *records = inputs.start
-        model.load_state_dict(load_file(weights))
+        model.load_state_dict(read_tensors(weights))
         earlier = Earlier.read(*records)
     # Another seed for every start, or the minibatches and noise of the earlier training would be repeated.
     settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
@@ -40,10 +40,8 @@ with job(snakemake):
     )
     history = History(settings.steps, settings.batch_size, settings.rate, hardware.device)
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.
-    ran = {"device": hardware.device.type, "precision": str(hardware.precision), "torch": torch.__version__}
-    files = [Path(snakemake.scriptdir) / "train_ddpm.py", *inputs]
-    experiment = fingerprint(files, dict(params.items()) | ran)
-    states = StateFolder(Path(output.weights).parent / "ddpm_states", experiment)
+    name = experiment(snakemake, "train_ddpm.py", hardware)
+    states = StateFolder(Path(output.weights).parent / "ddpm_states", name)
     run(training, steps, history, hardware, states, save_seconds, asked_to_stop())
 
     if parallel.leave() == 0:  # the first process writes the results
@@ -51,4 +49,4 @@ with job(snakemake):
         record = {"batch_size": settings.batch_size, "processes": processes, "device": str(hardware)}
         table.to_csv(output.history, index=False)
         write_json(output.summary, summary(table, images, model) | record)
-        save_file(training.weights(), output.weights)
+        write_tensors(output.weights, training.weights())

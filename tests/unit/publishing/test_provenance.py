@@ -112,6 +112,21 @@ def test_settings_are_kept_whole_but_for_private_places(run, written):
     assert "/home/zoe" not in text and str(run.folder.parent) not in text
 
 
+def test_a_password_in_the_settings_is_not_kept(run, tmp_path, monkeypatch):
+    for source in run.sources:
+        (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / source).write_bytes(source.read_bytes())
+    config = Path("config.yaml").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text(
+        config.replace("mirrors: []", "mirrors: ['https://zoe:t0p@host/m']"), encoding="utf-8"
+    )
+    provenance.describe(replace(run, sources=[*run.sources, Path("config.yaml")])).write(run.folder)
+    kept = (run.folder / "provenance/config.yaml").read_text(encoding="utf-8")
+    assert kept == config.replace("mirrors: []", "mirrors: ['https://***@host/m']")
+    assert altered(run.folder) == []
+
+
 def test_the_agent_is_anonymous_unless_named(run):
     def agent(**change) -> dict:
         provenance.describe(replace(run, **change)).write(run.folder)

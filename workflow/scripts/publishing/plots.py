@@ -186,7 +186,7 @@ def _profiles(ax: Axes, x: np.ndarray, t: np.ndarray, u: np.ndarray, times: np.n
 
 
 def _amplitudes(ax: Axes, t: np.ndarray, relative: np.ndarray, rate: np.ndarray, reigns: list[dict]) -> None:
-    """Amplitudes relative to the steady states. Where phi_k rules, dashes show the slopes lambda_k - lambda_j of (23).
+    """Amplitudes relative to the steady states. Where phi_k rules, dashes show the slopes lambda_k - lambda_j by (23).
 
     `relative`, (m, K), and `rate`, (K,), are those of phi_1..phi_K; `reigns` says when each of them rules.
     """

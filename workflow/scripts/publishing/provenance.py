@@ -21,6 +21,7 @@ from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from engine.files import read_json, sha256
+from engine.privacy import public
 from publishing.origin import answer, commit, normal, pins, processor
 
 PROFILES = {
@@ -261,13 +262,18 @@ def _workflow(crate: ROCrate, run: Run, author: ContextEntity, licence: ContextE
     _entity(crate, BIOSCHEMAS, "CreativeWork", name="Bioschemas ComputationalWorkflow", version="1.0")
     workflow["hasPart"] = [
         crate.add_file(
-            source, place := f"{COPY}/{source.as_posix()}", properties=_facts(place, place, source.read_bytes())
+            BytesIO(content), place := f"{COPY}/{source.as_posix()}", properties=_facts(place, place, content)
         )
-        for source in run.sources
-        if source != snakefile
+        for source, content in ((source, _content(source)) for source in run.sources if source != snakefile)
     ]
     workflow["softwareRequirements"] = [_software(crate, *package) for package in run.packages.items()]
     return workflow
+
+
+def _content(source: Path) -> bytes:
+    """A file of the workflow as the crate shows it: without a password, where someone wrote one into config.yaml."""
+    content = source.read_bytes()
+    return public(content.decode()).encode() if source.name == "config.yaml" else content
 
 
 def _software(crate: ROCrate, name: str, version: str) -> SoftwareApplication:
