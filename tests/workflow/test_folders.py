@@ -11,7 +11,7 @@ from conftest import ROOT, Checkout, planned
 STRAY = (
     "envs/._learn.yaml", "envs/learn copy.yaml", "envs/.DS_Store", "paper/#style.typ#", "paper/references.bib~",
     "workflow/scripts/diffusion/.pde.py.swp", "workflow/scripts/diffusion/pde.py.orig", "workflow/rules/pde (1).smk",
-    "workflow/scripts/.ipynb_checkpoints/pde-checkpoint.py", "profiles/default/._profile.yaml", "._Snakefile",
+    "workflow/scripts/.ipynb_checkpoints/pde-checkpoint.py", "profiles/default/._config.yaml", "._Snakefile",
     "presets/._demo.yaml", "envs/learn-old.yaml",
 )  # fmt: skip
 

@@ -94,7 +94,7 @@ def test_the_rule_files_may_be_included_in_any_order(checkout):
     text = snakefile.read_text()
     first, files = text.split("# The rules, in any order.\n")
     files, last = files.split("\n\n", 1)
-    assert first.count("include:") == 2 and files.count("\n") == files.count("include:") - 1 and "include" not in last
+    assert first.count("include:") == 3 and files.count("\n") == files.count("include:") - 1 and "include" not in last
     train = ("--configfile", "presets/weights.yaml", "--", "ship_weights")
     for arguments in ((), ("--configfile", "presets/shipped.yaml"), train):
         plans = []

@@ -33,7 +33,7 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
             f"Snakemake cannot use conda environments below {folder}, since it has an apostrophe in its name: name a "
             "folder without one with --conda-prefix, or use `make`"
         )
-    os.environ["PYTHONNOUSERSITE"] = "1"  # an environment has all it needs, and ~/.local could hold other versions
+    os.environ.update(PYTHONNOUSERSITE="1")  # an environment has all it needs, and ~/.local could hold other versions
 # Snakemake writes this path into its commands as it is; in a folder as "King's R&D" a shell would not understand it.
 sys.executable = environment.ForShell(sys.executable)
 
