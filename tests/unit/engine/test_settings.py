@@ -67,7 +67,7 @@ BAD = [
     ({"pde": {"amplitudes": [1.0, 1e200]}}, "pde.amplitudes.1 is 1e+200, but must be a list of 2 to 12 amplitudes"),
     ({"pde": {"amplitudes": [1e-200, 1e-200]}}, "pde.amplitudes are all below 1.0e-100"),
     (
-        {"ddpm": {"T": 2000, "beta_T": 0.99}},
+        {"ddpm": {"T": 2000, "beta_T": 0.99}, "figures": {"forward_times": [2000], "backward_times": [2000, 0]}},
         "ddpm.T = 2000 steps from ddpm.beta_1 = 0.0001 to ddpm.beta_T = 0.99 leave",
     ),
     ({"ddpm": {"loss_weight_power": 1000}}, "ddpm.loss_weight_power is 1000.0, at which the weights of the loss"),
@@ -75,6 +75,7 @@ BAD = [
         {"data": {"source": "digits"}, "figures": {"training_images": 9999}},
         "figures.training_images is 9999, but there are 1,437 training images of digits",
     ),
+    ({"data": {"source": "digits"}, "samples": {"originals": 1438}}, "samples.originals is 1438, but there are 1,437"),
     ({"figures": {"image": 60_000}}, "figures.image is 60000, but there are 60,000 training images of mnist, counted"),
     ({"classifier": {"batch_size": 60_001}}, "classifier.batch_size is 60001, but there are 60,000 training images"),
 ]
