@@ -75,6 +75,7 @@ BAD = [
         {"data": {"source": "digits"}, "figures": {"training_images": 9999}},
         "figures.training_images is 9999, but there are 1,437 training images of digits",
     ),
+    ({"data": {"source": "digits"}, "samples": {"originals": 1438}}, "samples.originals is 1438, but there are 1,437"),
     ({"figures": {"image": 60_000}}, "figures.image is 60000, but there are 60,000 training images of mnist, counted"),
     ({"classifier": {"batch_size": 60_001}}, "classifier.batch_size is 60001, but there are 60,000 training images"),
 ]

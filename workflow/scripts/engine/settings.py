@@ -80,8 +80,9 @@ def _of_images(settings: Settings) -> list[str]:
         f"there are {IMAGES[source['source']]:,} training images of {source['source']}",
     )
     sentences = []
-    if figures["training_images"] > there:
-        sentences.append(f"figures.training_images is {figures['training_images']}, but {of}: use at most that")
+    for section, key in (("figures", "training_images"), ("samples", "originals")):
+        if (asked := settings[section][key]) > there:
+            sentences.append(f"{section}.{key} is {asked}, but {of}: use at most that")
     if figures["image"] >= there:
         sentences.append(f"figures.image is {figures['image']}, but {of}, counted from 0: use a smaller number")
     if classifier["weights"] == "train" and classifier["batch_size"] > there:
