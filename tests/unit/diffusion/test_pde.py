@@ -60,6 +60,7 @@ def test_norm_and_mean_are_kept_at_every_step_whatever_its_size(dt):
     grid = Grid(L, 200)
     solution = solve(start(grid) + 7.0, grid, dt, 200)  # the mean of the start is taken out
     assert solution.norm_drift < 1e-12 and solution.mean_drift < 1e-12
+    assert len(solution.t) == 201 and solution.t[-1] == pytest.approx(200 * dt)
     norms = [grid.gradient_norm(u) for u in solution.u]
     assert np.allclose(norms, solution.C, rtol=1e-12) and np.isfinite(solution.u).all()
 
