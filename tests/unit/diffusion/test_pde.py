@@ -156,6 +156,8 @@ def test_exact_amplitudes_solve_22_as_it_is_written():
     by_steps = solve_ivp(as_written, (0, 1.5), start, method="BDF", rtol=1e-11, atol=1e-13).y[:, -1]
     assert np.allclose(exact_amplitudes(start, rates, 1.5), by_steps, rtol=1e-6)
     assert np.allclose(exact_amplitudes(np.array([0.0, 0, 2, 1]), rates, 9.0), [0, 0, np.sqrt((16 + 9) / 4), 0])
+    late = exact_amplitudes(np.array([0.0, 1, 1, 0]), rates, 1e4)  # nothing under- or overflows
+    assert np.allclose(late, [0, 5**0.5, 0, 0])
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, 2.0])
