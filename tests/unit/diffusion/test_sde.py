@@ -67,6 +67,18 @@ def test_score_is_the_derivative_of_the_log_density():
     torch.testing.assert_close(DATA.score(x.detach(), 0.3), slope)
 
 
+def test_drift_and_volatility_by_hand():
+    """At t = 10.5 of 50, where b lies half-way between two steps of the schedule, and x = 2."""
+    x, b = torch.tensor([[2.0]], dtype=torch.float64), 1e-3 + 9.5 * 0.199 / 49
+    forward, backward = EQUATIONS["forward"], EQUATIONS["backward"]
+    assert (forward.end, backward.end) == (50, 50)
+    assert forward.drift(x, 10.5).item() == pytest.approx(-b / 2 * 2.0)
+    left = SHORT.alpha_bar(10.5)
+    score = -(2.0 - left**0.5 * 0.4) / (left * 0.25 + 1 - left)
+    assert backward.drift(x, 39.5).item() == pytest.approx(b / 2 * 2.0 + b * score)
+    assert forward.volatility(10.5) == pytest.approx(b**0.5) == backward.volatility(39.5)
+
+
 @pytest.mark.parametrize("direction", EQUATIONS)
 def test_fine_solutions_have_the_law_of_the_equation(direction):
     """From data to noise with mean sqrt(abar) m, and from the law at T back to the data's own."""
