@@ -113,11 +113,12 @@ def test_orders(steps, equation, order):
 
 
 def test_euler_maruyama_in_place_of_the_steps_is_euler_maruyama_on_the_same_path():
-    """For dx = -x ds + 2 dW to s = 1 by hand: x_1 = x_0 / 2 + 2 sqrt(1/2) z_1, and once more."""
-    equation = Equation(lambda x, s: -x, lambda s: 2.0, 1.0)
+    """For dx = -(1 + s) x ds + (2 + s) dW to s = 1, in two steps from x = 3: each takes its coefficients at its start."""
+    equation = Equation(lambda x, s: -(1 + s) * x, lambda s: 2.0 + s, 1.0)
     x, z = torch.tensor([[3.0]], dtype=torch.float64), torch.tensor([[[0.5]], [[-1.0]]], dtype=torch.float64)
-    x_1 = 3.0 / 2 + 2 * 0.5**0.5 * 0.5
-    assert by_euler_maruyama(x, z, SHORT.steps, equation).item() == pytest.approx(x_1 / 2 + 2 * 0.5**0.5 * -1.0)
+    x_1 = 3.0 * (1 - 0.5) + 2 * 0.5**0.5 * 0.5
+    x_2 = x_1 * (1 - 1.5 / 2) + 2.5 * 0.5**0.5 * -1.0
+    assert by_euler_maruyama(x, z, SHORT.steps, equation).item() == pytest.approx(x_2)
 
 
 def test_noise_missing_in_19_in_closed_form():
