@@ -113,7 +113,7 @@ def test_orders(steps, equation, order):
 
 
 def test_euler_maruyama_in_place_of_the_steps_is_euler_maruyama_on_the_same_path():
-    """For dx = -(1 + s) x ds + (2 + s) dW to s = 1, in two steps from x = 3, each with the coefficients at its start."""
+    """For dx = -(1 + s) x ds + (2 + s) dW to s = 1, in two steps from x = 3, coefficients at a step's start."""
     equation = Equation(lambda x, s: -(1 + s) * x, lambda s: 2.0 + s, 1.0)
     x, z = torch.tensor([[3.0]], dtype=torch.float64), torch.tensor([[[0.5]], [[-1.0]]], dtype=torch.float64)
     x_1 = 3.0 * (1 - 0.5) + 2 * 0.5**0.5 * 0.5
