@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import sys
 
-import install_packages
 import pytest
 import yaml
 from conftest import ROOT
 
+from engine import installation
 from engine.environment import INDEX
 
 TELL = f"""#!/bin/sh
@@ -116,7 +116,7 @@ download.index-url='https://no'
 
 
 def test_of_pips_settings_those_of_the_index_stay():
-    assert install_packages.index_settings(LISTING) == {
+    assert installation.index_settings(LISTING) == {
         "PIP_INDEX_URL": "https://mirror/simple",
         "PIP_TIMEOUT": "180",
         "PIP_EXTRA_INDEX_URL": "\nhttps://a\nhttps://b",
@@ -140,8 +140,8 @@ def test_pip_gets_no_setting_that_decides_where_packages_go(tmp_path, monkeypatc
         calls.append((command, {name: value for name, value in env.items() if name.startswith("PIP_")}))
         return run(command, env=env, **options) if "config" in command else subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(install_packages.subprocess, "run", record)
-    install_packages.install(tmp_path / "lock.txt")
+    monkeypatch.setattr(installation.subprocess, "run", record)
+    installation.install(tmp_path / "lock.txt")
     assert calls[-1][0][3:] == [
         "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(tmp_path / "lock.txt"),
     ]  # fmt: skip
@@ -161,8 +161,8 @@ def test_what_is_missing_or_other_or_broken_is_told(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "one.in").write_text("# comment\nsound-package==1.0\n")
     (tmp_path / "all.in").write_text("-r one.in\nSound_Package==1.1\nbroken-package==1.0\nno-such-package==2\n")
-    assert install_packages.shortfalls(tmp_path / "one.in") == []
-    assert install_packages.shortfalls(tmp_path / "all.in") == [
+    assert installation.shortfalls(tmp_path / "one.in") == []
+    assert installation.shortfalls(tmp_path / "all.in") == [
         "Sound_Package is there in version 1.0 in place of 1.1",
         "broken-package cannot be imported (RuntimeError('foreign'))",
         "no-such-package is missing",

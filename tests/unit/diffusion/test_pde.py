@@ -62,6 +62,7 @@ def test_norm_and_mean_are_kept_at_every_step_whatever_its_size(dt):
     grid = Grid(L, 200)
     solution = solve(start(grid) + 7.0, grid, dt, 200)  # the mean of the start is taken out
     assert solution.norm_drift < 1e-12 and solution.mean_drift < 1e-12
+    assert len(solution.t) == 201 and solution.t[-1] == pytest.approx(200 * dt)
     norms = [grid.gradient_norm(u) for u in solution.u]
     assert np.allclose(norms, solution.C, rtol=1e-12) and np.isfinite(solution.u).all()
 
@@ -157,6 +158,8 @@ def test_exact_amplitudes_solve_22_as_it_is_written():
     by_steps = solve_ivp(as_written, (0, 1.5), start, method="BDF", rtol=1e-11, atol=1e-13).y[:, -1]
     assert np.allclose(exact_amplitudes(start, rates, 1.5), by_steps, rtol=1e-6)
     assert np.allclose(exact_amplitudes(np.array([0.0, 0, 2, 1]), rates, 9.0), [0, 0, np.sqrt((16 + 9) / 4), 0])
+    late = exact_amplitudes(np.array([0.0, 1, 1, 0]), rates, 1e4)  # nothing under- or overflows
+    assert np.allclose(late, [0, 5**0.5, 0, 0])
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, 2.0])

@@ -93,9 +93,11 @@ def early_step(schedule: VarianceSchedule) -> int:
     return max(1, 2 * schedule.T // 5)
 
 
-def visible(reader: Reader, early: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
+def visible(reader: Reader, clean: Tensor, early: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
     """What a reader who knows the noise reads of images at T, with its d' of a choice among ten; and, as a control, of
-    images at `early_step`. `truth`, (n,), has their digits.
+    images at `early_step`. `truth`, (n,), has their digits. Beside it, how often one would be right who is shown the
+    clean image and that of the next as the only candidates: Phi of half their distance sqrt(alpha_bar / (1 -
+    alpha_bar)) |x - y| in standard deviations, by (9).
     """
 
     def right(x: Tensor, t: int) -> int:
@@ -103,12 +105,15 @@ def visible(reader: Reader, early: Tensor, at_T: Tensor, truth: np.ndarray) -> d
 
     schedule = reader.schedule
     read = share(right(at_T, schedule.T), len(truth))
+    left = schedule.alpha_bar[-1].item()
+    apart = (clean - clean.roll(1, dims=0)).flatten(1).norm(dim=1).numpy() * (left / (1 - left)) ** 0.5
     return {
         **ends("accuracy", read),
         **ends("d_prime", tuple(d_prime_of_choice(p, reader.kinds) for p in read)),
         **ends("early_accuracy", share(right(early, early_step(schedule)), len(truth))),
         "early": early_step(schedule),
         "chance": float(np.bincount(truth).max() / len(truth)),
+        "of_two": float(stats.norm.cdf(apart / 2).mean()),
         "images": len(truth),
         "training_images": len(reader.images),
     }
@@ -216,7 +221,7 @@ def measure(digits: Digits, archives: Iterable[Path | str], schedule: VarianceSc
     ((_, x_T),) = deque(chain, maxlen=1)
     return {
         "pictures": pictures(digits, archives),
-        "visible": visible(reader, early, at_T, truth),
+        "visible": visible(reader, test, early, at_T, truth),
         "information": information(reader, at_T, truth),
         "signal": signal(train, schedule),
         "detectable": detectable(reader, at_T, normal(at_T.shape, "Gaussian images")),

@@ -246,8 +246,9 @@ def exact_amplitudes(amplitudes: Array, eigenvalues: Array, t: float) -> Array:
     nothing underflows.
     """
     C = np.sum(eigenvalues * amplitudes**2)
-    slowest = eigenvalues[(amplitudes != 0) & (eigenvalues > 0)].min()
-    v = amplitudes * np.exp(-(eigenvalues - slowest) * t)
+    present = amplitudes != 0
+    slowest = eigenvalues[present & (eigenvalues > 0)].min()
+    v = amplitudes * np.exp(np.where(present, slowest - eigenvalues, 0) * t)
     return v * np.sqrt(C / np.sum(eigenvalues * v**2))
 
 

@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.installation import normal
+
 logger = logging.getLogger(__name__)
 
 
@@ -63,8 +65,3 @@ def pins(short_lists: Iterable[Path | str]) -> dict[str, str]:
     lines = "\n".join(Path(file).read_text(encoding="utf-8") for file in short_lists).splitlines()
     found = [re.match(r"([\w.-]+)==(\S+)", line) for line in lines]
     return dict(sorted((normal(match[1]), match[2]) for match in found if match))
-
-
-def normal(package: str) -> str:
-    """A package's name as the package index compares it: `scikit_learn` and `Scikit-Learn` are one."""
-    return re.sub(r"[-_.]+", "-", package).lower()
