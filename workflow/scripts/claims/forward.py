@@ -172,7 +172,7 @@ def added_noise(schedule: VarianceSchedule) -> dict:
     one, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     variances = np.array([forward_step(zero, t, one, schedule).item() ** 2 for t in range(1, schedule.T + 1)])
     return {
-        "not_more": int((np.diff(variances) <= 0).sum()),
+        "steps_without_more": int((np.diff(variances) <= 0).sum()),
         "first": float(variances[0]),
         "last": float(variances[-1]),
         "steps": schedule.T,

@@ -178,7 +178,7 @@ def noise(last_loss: float, images: Tensor, schedule: VarianceSchedule) -> dict:
     grey values in uint8.
     """
     linear = linear_loss(covariance(images), schedule)
-    return {"last_loss": last_loss, "linear_loss": linear, "to_linear": last_loss / linear}
+    return {"last_loss": last_loss, "linear_loss": linear, "relative_to_linear": last_loss / linear}
 
 
 def covariance(images: Tensor) -> Tensor:

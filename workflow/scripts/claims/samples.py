@@ -118,7 +118,7 @@ def counts(labels: np.ndarray, train_labels: np.ndarray, random: np.random.Gener
         "ratio_low": float(np.quantile(ratios, 0.025)),
         "ratio_median": float(np.median(ratios)),
         "ratio_high": float(np.quantile(ratios, 0.975)),
-        "as_even": float((ratios <= ratio).mean()),
+        "true_draws_as_even": float((ratios <= ratio).mean()),
         "p_uniform": float(stats.chisquare(of_digits).pvalue),
         "p_training": float(stats.chisquare(of_digits, n * shares).pvalue),
         "variation": float(variation),
