@@ -79,7 +79,7 @@ def nines(recognise: Recogniser, samples: Tensor, noise: Tensor, real: Tensor) -
         "samples": len(recognised),
         "recognised": int(recognised.sum()),
         **metrics.ends("share", share),
-        **metrics.ends("chance", tuple(metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share)),
+        **metrics.ends("chance", (metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share)),
         "confidence": recognise.confidence,
         "sure_share": float(sure.mean()),
         "sure_of_noise": float(sure_of_noise.mean()),
@@ -191,14 +191,14 @@ def originals(
     return {
         "images": n,
         **metrics.ends("nearer", nearer),
-        **metrics.ends("d_prime", tuple(metrics.d_prime_of_choice(p, 2) for p in nearer)),
+        **metrics.ends("d_prime", (metrics.d_prime_of_choice(p, 2) for p in nearer)),
         "p_value": metrics.permutation_test(distances, random),
         "distance": float(np.diag(distances).mean()),
         "distance_to_others": float(distances[others].mean()),
         "nearest": float(np.diag(distances).min()),
         "same_digit": int((run_labels == labels).sum()),
         **metrics.ends("digit_share", same_digit),
-        **metrics.ends("digit_d_prime", tuple(metrics.d_prime_of_choice(p, CLASSES) for p in same_digit)),
+        **metrics.ends("digit_d_prime", (metrics.d_prime_of_choice(p, CLASSES) for p in same_digit)),
         "digit_by_chance": float((run_labels[:, None] == labels)[others].mean()),
     }
 
