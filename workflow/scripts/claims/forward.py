@@ -109,7 +109,7 @@ def visible(reader: Reader, clean: Tensor, early: Tensor, at_T: Tensor, truth: n
     apart = (clean - clean.roll(1, dims=0)).flatten(1).norm(dim=1).numpy() * (left / (1 - left)) ** 0.5
     return {
         **ends("accuracy", read),
-        **ends("d_prime", tuple(d_prime_of_choice(p, reader.kinds) for p in read)),
+        **ends("d_prime", (d_prime_of_choice(p, reader.kinds) for p in read)),
         **ends("early_accuracy", share(right(early, early_step(schedule)), len(truth))),
         "early": early_step(schedule),
         "chance": float(np.bincount(truth).max() / len(truth)),
@@ -134,7 +134,7 @@ def information(reader: Reader, at_T: Tensor, truth: np.ndarray) -> dict:
     variances = torch.linalg.eigvalsh(torch.cov(reader.images.T.double())).clamp(min=0)
     return {
         **ends("bits", bits),
-        **ends("share", tuple(value / entropy for value in bits)),
+        **ends("share", (value / entropy for value in bits)),
         "entropy": entropy,
         "bits_of_image": torch.log2(1 + left / (1 - left) * variances).sum().item() / 2,
         "images": len(truth),
@@ -158,7 +158,7 @@ def detectable(reader: Reader, at_T: Tensor, gaussian: Tensor) -> dict:
     told = share(right, len(at_T) + len(gaussian))
     return {
         **ends("accuracy", told),
-        **ends("d_prime", tuple(map(d_prime_of_decision, told))),
+        **ends("d_prime", map(d_prime_of_decision, told)),
         "matched_filter": left**0.5 * reader.images.mean(dim=0).norm().item(),
         "amplitude": left**0.5,
         "images": len(at_T) + len(gaussian),
@@ -172,7 +172,7 @@ def added_noise(schedule: VarianceSchedule) -> dict:
     one, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     variances = np.array([forward_step(zero, t, one, schedule).item() ** 2 for t in range(1, schedule.T + 1)])
     return {
-        "not_more": int((np.diff(variances) <= 0).sum()),
+        "steps_without_more": int((np.diff(variances) <= 0).sum()),
         "first": float(variances[0]),
         "last": float(variances[-1]),
         "steps": schedule.T,
