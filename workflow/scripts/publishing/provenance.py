@@ -21,8 +21,9 @@ from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from engine.files import read_json, sha256
+from engine.installation import normal
 from engine.privacy import public
-from publishing.origin import answer, commit, normal, pins, processor
+from publishing.origin import answer, commit, pins, processor
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
