@@ -69,7 +69,7 @@ def test_the_network_is_the_papers_and_predicts_the_noise_as_well_as_at_the_end_
     """
     record = RECORDS["ddpm"]
     network = UNet(record["settings"]["ddpm"]["channels"], record["summary"]["image_size"])
-    network.load_state_dict(unpack(WEIGHTS, "ddpm", {}).tensors)
+    network.load_state_dict(unpack(WEIGHTS, "ddpm", needed("ddpm", settings("shipped"))).tensors)
     assert sum(p.numel() for p in network.parameters()) == record["summary"]["parameters"] == 12_980_033
     ddpm = record["settings"]["ddpm"]
     schedule = VarianceSchedule.linear(ddpm["T"], ddpm["beta_1"], ddpm["beta_T"])
