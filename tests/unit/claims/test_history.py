@@ -13,12 +13,17 @@ A_DAY = timedelta(days=1)
 """A commit may follow what it commits, and clocks have zones."""
 
 
+def asks(claim: dict) -> list:
+    """A claim's condition with its bound; the number that it is put on may get another name."""
+    return list(claim.get("holds", {}).values())
+
+
 def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
-def history() -> list[tuple[date, dict[str, dict | None]]]:
+def history() -> list[tuple[date, dict[str, list]]]:
     """Each version of the ledger from the first on: its day, and what each claim asked for."""
     try:
         roots = git("rev-list", "--max-parents=0", "HEAD").split()
@@ -31,8 +36,8 @@ def history() -> list[tuple[date, dict[str, dict | None]]]:
     versions = []
     for commit, day in (line.split() for line in commits):
         claims = yaml.safe_load(git("show", f"{commit}:{FILE}"))["claims"]
-        versions.append((date.fromisoformat(day), {claim["id"]: claim.get("holds") for claim in claims}))
-    versions.append((max(day for day, _ in versions), {name: claim.get("holds") for name, claim in LEDGER.items()}))
+        versions.append((date.fromisoformat(day), {claim["id"]: asks(claim) for claim in claims}))
+    versions.append((max(day for day, _ in versions), {name: asks(claim) for name, claim in LEDGER.items()}))
     return versions
 
 
@@ -50,7 +55,7 @@ def test_since_is_the_day_of_the_first_version_with_the_claim(claim, history):
 def test_a_condition_that_changed_says_so(claim, history):
     """`revised` is the day of the version after the last one that asked for something else."""
     asked = [(day, conditions[claim["id"]]) for day, conditions in history if claim["id"] in conditions]
-    others = [n for n, (_, condition) in enumerate(asked) if condition != claim.get("holds")]
+    others = [n for n, (_, condition) in enumerate(asked) if condition != asks(claim)]
     if not others:
         return
     assert "revised" in claim, f"{claim['id']} asked for {asked[others[-1]][1]} before: tell it with `revised`"
