@@ -18,9 +18,8 @@ PARTS ?= network pde
 # What the user's variables say to Python, as PYTHONPATH, is meant for other programs.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-# A text as one word of the shell, and as a text of JSON.
+# A text as one word of the shell.
 quoted = '$(subst ','\'',$1)'
-json = "$(subst ",\",$(subst \,\\,$1))"
 
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
 SNAKEMAKE = .venv/bin/python workflow/scripts/start_snakemake.py $(if $(CORES),--cores $(CORES))
@@ -39,10 +38,13 @@ PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
 ifneq ($(filter-out $(PRESETS),$(or $(PRESET),none))$(word 2,$(PRESET))$(filter estimate,$(MAKECMDGOALS)),)
 $(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
 endif
-ifneq ($(value SAMPLES),)
-ifeq ($(shell printf %s $(call quoted,$(value SAMPLES)) | grep -Ex '[1-9][0-9]*'),)
+# The value of a variable if it is a whole number from 1 on; else empty.
+whole = $(shell printf %s $(call quoted,$(value $1)) | grep -Ex '[1-9][0-9]*')
+ifneq ($(value SAMPLES),$(call whole,SAMPLES))
 $(error SAMPLES is '$(value SAMPLES)', but must be a number of samples, at least 1, in plain digits)
 endif
+ifneq ($(filter-out all,$(value CORES)),$(call whole,CORES))
+$(error CORES is '$(value CORES)', but must be a number of cores, at least 1, or `all`)
 endif
 
 .DEFAULT_GOAL := help
