@@ -40,10 +40,13 @@ ifneq ($(words $(PRESET))$(filter-out $(PRESETS),$(PRESET)),1)
 $(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
 endif
 endif
-ifneq ($(value SAMPLES),)
-ifeq ($(shell printf %s $(call quoted,$(value SAMPLES)) | grep -Ex '[1-9][0-9]*'),)
+# The value of a variable if it is a whole number from 1 on; else empty.
+whole = $(shell printf %s $(call quoted,$(value $1)) | grep -Ex '[1-9][0-9]*')
+ifneq ($(value SAMPLES),$(call whole,SAMPLES))
 $(error SAMPLES is '$(value SAMPLES)', but must be a number of samples, at least 1, in plain digits)
 endif
+ifneq ($(filter-out all,$(value CORES)),$(call whole,CORES))
+$(error CORES is '$(value CORES)', but must be a number of cores, at least 1, or `all`)
 endif
 
 .DEFAULT_GOAL := help

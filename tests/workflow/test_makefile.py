@@ -50,7 +50,8 @@ def test_any_name_of_a_mirror_reaches_snakemake(made, mirror):
     for given in (made("laptop", "MNIST=" + mirror), made("laptop", MNIST=mirror)):
         assert given.returncode == 0, given.output
         setting = given.arguments[given.arguments.index("--config") + 1]
-        assert yaml.safe_load(setting.removeprefix("execution=")) == {"mirrors": [mirror]}
+        assert yaml.safe_load(setting.removeprefix("execution=")) == {"mirrors": ["$MNIST"]}
+        assert given.environment["MNIST"] == mirror
 
 
 @pytest.mark.parametrize("preset", ["nothere", "", "demo laptop", "../demo", "demo.yaml"])
@@ -83,12 +84,16 @@ def test_variables_of_python_reach_nothing(made):
 def test_cores_are_left_to_the_start_script_unless_given(made):
     assert "--cores" not in made("demo", OMP_NUM_THREADS="64").arguments
     assert made("demo", "CORES=3").arguments[1:3] == ["--cores", "3"]
+    assert made("demo", CORES="all").arguments[1:3] == ["--cores", "all"]
+    for cores in ("abc", "0", "-1", "2 3", "1.5", "all 2", "$(id)"):
+        done = made("demo", f"CORES={cores}")
+        assert done.returncode != 0 and "must be a number of cores" in done.output and done.arguments is None, cores
 
 
 def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_installed(tmp_path):
     for name in ("a:b", "{x}", "x}"):
-        (tmp_path / name / "envs").mkdir(parents=True)
-        shutil.copytree(ROOT / "presets", tmp_path / name / "presets")
+        for part in ("envs", "presets"):
+            shutil.copytree(ROOT / part, tmp_path / name / part)
         shutil.copy(ROOT / "Makefile", tmp_path / name)
         (tmp_path / name / "envs/workflow.txt").write_text("")
         command = ["make", "-C", tmp_path / name, ".venv/workflow", f"PYTHON={sys.executable}"]
