@@ -12,6 +12,14 @@ BAD = [
     ({"ddpm": 7}, ["ddpm is 7, but must be a block of settings"]),
     ({"pde": {"amplitudes": [1, 0]}}, ["pde.amplitudes ends in 0"]),
     (
+        {"preset": "tiny\n", "agent": "{x}", "execution": {"save_minutes": float("nan")}},
+        [
+            r"preset is 'tiny\n', but must be",
+            "agent is '{x}', but must be",
+            "execution.save_minutes is nan, but must be",
+        ],
+    ),
+    (
         {"samples": {"shards": 2}, "sampels": {"count": 3}},
         ["samples.shards has moved: write execution.shards", "sampels is not a known key; did you mean 'samples'?"],
     ),

@@ -1,5 +1,6 @@
 """Settings that cannot be used, each with the one sentence that says so; and documents that break another schema."""
 
+import re
 from copy import deepcopy
 
 import pytest
@@ -192,3 +193,29 @@ def test_a_pattern_is_for_the_whole_text():
     schema = {"properties": {"name": {"description": "a name", "type": "string", "pattern": "^[a-z]+$"}}}
     assert schema_errors({"name": "abc"}, schema) == []
     assert schema_errors({"name": "abc\n"}, schema) == [r"name is 'abc\n', but must be a name"]
+
+
+KEYS = [
+    address
+    for section, value in CONFIG.items()
+    for address in ([(section, key) for key in value] if isinstance(value, dict) else [(section,)])
+]
+NAN, INF = float("nan"), float("inf")
+NUMBERS = [NAN, INF, -INF, -1, 0, 0.0, 1, 2.5, 8.0, 7, 1e-320, 1e300, 2**31, 2**64, 10**400, -(10**400)]
+TEXTS = ["", "x", "5", "1e-4", "{x}", "a\n", "\0", "../x", "é", "x" * 1000]
+OTHERS = [None, True, [], [[]], {}, {"a": 1}, [1], [0, 0], [NAN, 1], [1, "1"], [0, 1e-300], [1, 2] * 40, [5, 5.0]]
+
+
+@pytest.mark.parametrize("address", KEYS, ids=".".join)
+def test_whatever_is_given_is_used_or_refused_in_sentences_that_name_a_setting(address):
+    """About 1,600 odd inputs; none may raise, and what passes has the types that the schema declares."""
+    for value in NUMBERS + TEXTS + OTHERS:
+        settings = deepcopy(CONFIG)
+        if len(address) == 2:
+            settings[address[0]][address[1]] = value
+        else:
+            settings[address[0]] = value
+        found = errors(settings, SCHEMA)
+        assert all(re.match(r"\w+(\.\w+)*:? ", sentence) for sentence in found), (value, found)
+        if not found:
+            assert errors(declare(settings, SCHEMA), SCHEMA) == []

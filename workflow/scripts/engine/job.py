@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def explain(error: Exception, snakemake) -> str | None:
             f"rule {snakemake.rule} ran out of memory ({' '.join(str(error).split())[:200]}): free some, run fewer "
             f"jobs at once (--cores 1), or lower {LARGE}"
         )
-    if changed := [file for file in snakemake.input if was_changed(file, Path(snakemake.log[0]).parent)]:
+    if changed := changed_files(snakemake.input, Path(snakemake.log[0]).parent):
         return (
             f"rule {snakemake.rule} cannot use {', '.join(changed)} ({type(error).__name__}: {error}), which is not "
             "what an earlier rule wrote there: delete it, and run again to make it anew"
@@ -83,13 +83,16 @@ def explain(error: Exception, snakemake) -> str | None:
     return None
 
 
-def was_changed(file: str, logs: Path) -> bool:
-    """Whether a file is missing, or not the one that a log among `logs` says was written."""
-    if not Path(file).is_file():
-        return not Path(file).is_dir()
-    wrote = re.compile(rf"wrote {re.escape(file)}, SHA-256 ([0-9a-f]{{64}})$", re.M)
-    sums = [found for log in logs.glob("*.log") for found in wrote.findall(log.read_text("utf-8", errors="replace"))]
-    return bool(sums) and sha256(file) not in sums
+def changed_files(inputs: Iterable[str], logs: Path) -> list[str]:
+    """Inputs that are missing, and all files that are not what the `logs` of the run say was written: what was made
+    from a damaged file is damaged too.
+    """
+    wrote = re.compile(r"wrote (.+), SHA-256 ([0-9a-f]{64})$", re.M)
+    sums = {}
+    for log in logs.glob("*.log"):
+        sums |= dict(wrote.findall(log.read_text("utf-8", errors="replace")))
+    missing = [file for file in inputs if not Path(file).exists()]
+    return missing + [file for file, expected in sums.items() if Path(file).is_file() and sha256(file) != expected]
 
 
 def asked_to_stop() -> Callable[[], bool]:
