@@ -1,7 +1,6 @@
 """What every benchmark needs: contestants apart from each other, a watch on the machine, and one form of report."""
 
 import io
-import json
 import multiprocessing
 import os
 import platform
@@ -12,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 import psutil
 
 from benchmarks import RESULTS
+from engine.files import write_json
+from publishing.origin import processor
 
 OTHERS_LIMIT = 0.05
 """Largest share of the machine's processor time that others may use during the rounds."""
@@ -109,19 +109,12 @@ def machine(packages: Iterable[str]) -> dict:
     """What a reader needs to know of where and with what it was measured."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in packages},
     }
-
-
-def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text(encoding="utf-8").splitlines() if described.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def report(name: str, title: str, table: pd.DataFrame, record: dict | list) -> None:
@@ -131,7 +124,7 @@ def report(name: str, title: str, table: pd.DataFrame, record: dict | list) -> N
     print(f"\n{title}\n\n{markdown}\n")
     (RESULTS / f"{name}.md").write_text(f"{title}\n\n{markdown}\n", encoding="utf-8")
     table.to_csv(RESULTS / f"{name}.csv", index=False)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_json(RESULTS / f"{name}.json", record)
     print(f"written to results/benchmarks/{name}.json, .csv and .md")
 
 

@@ -12,7 +12,7 @@ from diffusion.sampling import Sampler, backward_process, noise_predictor
 from diffusion.training import Training, TrainingSettings, loss, training_steps
 from diffusion.unet import UNet
 from engine.checkpoints import run
-from engine.device import Hardware, compiled, use_threads
+from engine.device import Compiler, Hardware, use_threads
 from engine.progress import History
 
 SEED = 0
@@ -73,7 +73,8 @@ class Ours:
         row = 1 if self.hardware.device.type == "cpu" else steps
         settings = TrainingSettings(SEED, row + steps, batch_size, 5e-4, (0.9, 0.9999), averaging=self.averaging)
         schedule, device = VarianceSchedule.linear(500, 1e-4, 0.02), self.hardware.device
-        training = Training(self.trained.to(device), settings, compiled(self.trained, device))
+        compiler = Compiler(self.hardware, Compiler.WORTHWHILE)  # as in a long training
+        training = Training(self.hardware.place(self.trained), settings, compiler)
         history = History(settings.steps, batch_size, settings.rate, device, row)
         run(training, training_steps(training, self.images, schedule, self.hardware), history, self.hardware)
         first, *_, last = history.rows

@@ -7,7 +7,6 @@ preset laid over another, with a `preset:` name of its own; the Frechet distance
 """
 
 import argparse
-import json
 from itertools import cycle
 from pathlib import Path
 
@@ -16,6 +15,8 @@ import pandas as pd
 from benchmarks import RESULTS
 from benchmarks.measuring import report
 from claims import statistics as metrics
+from engine.files import read_json
+from engine.printing import until_read
 from publishing import plots
 
 
@@ -23,8 +24,7 @@ def quality(run: Path) -> dict:
     """One run: the minutes of its training, and how good its samples are."""
     try:
         training, found, measures = (
-            json.loads((run / file).read_text(encoding="utf-8"))
-            for file in ("models/ddpm.json", "samples/summary.json", "claims/samples.json")
+            read_json(run / file) for file in ("models/ddpm.json", "samples/summary.json", "claims/samples.json")
         )
     except FileNotFoundError as error:
         raise SystemExit(f"{error.filename} is missing: finish that run first, with its claims") from None
@@ -75,4 +75,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

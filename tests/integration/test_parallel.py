@@ -29,7 +29,7 @@ torch.manual_seed(0)
 images = torch.randint(0, 256, (50, 1, 8, 8), dtype=torch.uint8)
 settings = TrainingSettings(3, 50, 8, 1e-3, (0.9, 0.999), averaging=0.9)
 model = UNet(32, 8)
-training = Training(model, settings, parallel.shared(model))
+training = Training(model, settings, parallel.shared)
 history = History(50, 8, settings.rate, hardware.device, row_steps=1)
 schedule = VarianceSchedule.linear(10, 0.01, 0.3)
 run(training, training_steps(training, images, schedule, hardware, parallel.share(8)), history, hardware)
@@ -69,7 +69,8 @@ def test_the_rule_starts_as_many_processes_as_the_setting_says(tiny):
     found = {}
     for gpus in (1, 2):
         (tiny / "gpus.yaml").write_text(
-            f"preset: gpus{gpus}\nddpm: {{epochs: 0.1}}\ncompute: {{precision: float32}}\nexecution: {{gpus: {gpus}}}"
+            f"preset: gpus{gpus}\nddpm: {{epochs: 0.1}}\ncompute: {{device: cpu, precision: float32}}\n"
+            f"execution: {{gpus: {gpus}}}"
         )
         target = f"results/gpus{gpus}/models/ddpm.json"
         done = tiny.snakemake("--configfile", "tiny.yaml", "gpus.yaml", "--", target)

@@ -13,7 +13,7 @@ from benchmarks.estimate import estimate, jobs, script
 from benchmarks.measuring import Apart, doubts, refuse_if_busy
 from benchmarks.minutes import imports, rules
 from benchmarks.ours import Ours, count_flops
-from benchmarks.pde import Equations
+from benchmarks.pde import Equations, our_methods
 from benchmarks.precision import verdict
 from benchmarks.settings import settings
 from diffusion.pde import Grid, combination, multiplier
@@ -76,6 +76,14 @@ def test_peers_of_the_pde_solve_our_discretisation():
     equations = Equations(grid)
     assert np.allclose(equations.rate(0.0, u), grid.laplacian(u) + multiplier(u, grid) * u, rtol=1e-10)
     assert np.allclose(equations.jacobian(0.0, u) @ u, equations.rate(0.0, u), rtol=1e-10)
+
+
+def test_our_ways_to_solve_the_pde_agree():
+    grid = Grid(2.0, 50)
+    u = combination(np.array([0.5, -0.3, 0.8]), grid.x, grid.L)
+    sixth, second, exact = (method.solve(40) for method in our_methods(grid, u, 0.1))
+    assert np.allclose(sixth, exact, rtol=1e-8) and np.allclose(second, exact, atol=1e-3)
+    assert not np.allclose(second, exact, rtol=1e-8)
 
 
 def test_settings_of_a_preset_are_laid_over_config_yaml(tmp_path):

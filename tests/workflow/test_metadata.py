@@ -1,4 +1,4 @@
-"""What machines read about this repository: CITATION.cff, codemeta.json, the Snakemake workflow catalog's file."""
+"""What machines read about this repository: citation, deposits, the workflow catalog."""
 
 import json
 import re
@@ -93,3 +93,27 @@ def test_the_artifact_appendix_names_every_claim_in_its_group():
     text = (ROOT / "ARTIFACT.md").read_text(encoding="utf-8").split("## The claims")[1]
     rows = dict(re.findall(r"^\| `?(\w+)`? \| (`[^|]*) \|", text, re.M))
     assert {group: set(re.findall(r"`([a-z-]+)`", ids)) for group, ids in rows.items()} == groups
+
+
+def test_zenodo_says_what_the_citation_says():
+    citation, zenodo = read("CITATION.cff"), json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    assert (zenodo["title"], zenodo["description"]) == (citation["title"], citation["abstract"])
+    assert (zenodo["version"], zenodo["license"]) == (citation["version"], citation["license"])
+    assert zenodo["keywords"] == citation["keywords"]
+    assert [one["name"] for one in zenodo["creators"]] == [one["name"] for one in citation["authors"]]
+    paper = citation["preferred-citation"]
+    related = {one["identifier"] for one in zenodo["related_identifiers"]}
+    assert related == {paper["doi"], *(one["value"] for one in paper["identifiers"])}
+
+
+def test_codecheck_names_the_paper_and_files_that_exist():
+    codecheck, paper = read("codecheck.yml"), read("CITATION.cff")["preferred-citation"]
+    assert (ROOT / "codecheck.yml").read_text(encoding="utf-8").startswith("---\n")
+    assert codecheck["version"] == "https://codecheck.org.uk/spec/config/2.0"
+    assert codecheck["paper"]["title"] == paper["title"]
+    names = [f"{one['given-names']} {one['family-names']}" for one in paper["authors"]]
+    assert [author["name"] for author in codecheck["paper"]["authors"]] == names
+    assert codecheck["paper"]["reference"] == f"https://doi.org/{paper['doi']}"
+    files = [item["file"] for item in codecheck["manifest"]]
+    assert {f"docs/fig{n}.png" for n in range(1, 8)} <= set(files)
+    assert [file for file in files if not (ROOT / file).is_file()] == []

@@ -15,6 +15,7 @@ from publishing import plots
 RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
     "choose_training_images", "noise_image", "denoise_gaussians", "denoise_one_gaussian", "denoise_training_image",
+    "denoise_originals",
     "solve_pde", "verify_pde", "learning_curve", *(f"figure_{n}" for n in range(1, 8)),
     "gather_numbers", "typeset_companion",
     "check_algebra", "measure_forward", "measure_network", "measure_pde", "measure_samples", "measure_sde",
@@ -93,7 +94,7 @@ def test_the_rule_files_may_be_included_in_any_order(checkout):
     text = snakefile.read_text()
     first, files = text.split("# The rules, in any order.\n")
     files, last = files.split("\n\n", 1)
-    assert first.count("include:") == 2 and files.count("\n") == files.count("include:") - 1 and "include" not in last
+    assert first.count("include:") == 3 and files.count("\n") == files.count("include:") - 1 and "include" not in last
     train = ("--configfile", "presets/weights.yaml", "--", "ship_weights")
     for arguments in ((), ("--configfile", "presets/shipped.yaml"), train):
         plans = []

@@ -15,6 +15,8 @@ rule check_algebra:
         "<logs>/check_algebra.log",
     benchmark:
         "<benchmarks>/check_algebra.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/learn.yaml"
     message:
@@ -27,13 +29,15 @@ rule measure_forward:
     input:
         library=library("measure_forward.py"),
         images="<results>/data/images.npz",
-        classifier="<results>/models/classifier.safetensors",
+        archives=FETCHED,
     output:
         measures="<results>/claims/forward.json",
     log:
         "<logs>/measure_forward.log",
     benchmark:
         "<benchmarks>/measure_forward.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
@@ -55,6 +59,8 @@ rule measure_sde:
         "<logs>/measure_sde.log",
     benchmark:
         "<benchmarks>/measure_sde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -67,13 +73,13 @@ rule measure_sde:
 
 
 # The paper's experiment, whatever a preset makes of it in this run.
-PAPER = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
+PAPER = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
 rule measure_network:
     input:
         library=library("measure_network.py"),
-        training=["workflow/scripts/train_ddpm.py", *library("train_ddpm.py")],
+        images="<results>/data/images.npz",
         summary="<results>/models/ddpm.json",
     output:
         measures="<results>/claims/network.json",
@@ -81,10 +87,13 @@ rule measure_network:
         "<logs>/measure_network.log",
     benchmark:
         "<benchmarks>/measure_network.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
     params:
+        network=NETWORK,
         schedule=SCHEDULE,
         paper=dict(
             channels=PAPER["ddpm"]["channels"],
@@ -92,10 +101,36 @@ rule measure_network:
             epochs=PAPER["ddpm"]["epochs"],
             images=PAPER["ddpm"]["images_per_epoch"],
         ),
+        seed=config["seed"],
     message:
-        "Count the layers of the paper's network, time it, and list what its training reads and cost"
+        "Count the layers of the paper's network, time it, and measure what its training uses, learns and costs"
     script:
         "../scripts/measure_network.py"
+
+
+rule denoise_originals:
+    input:
+        library=library("denoise_originals.py"),
+        images="<results>/data/images.npz",
+        weights="<results>/models/ddpm.safetensors",
+    output:
+        data="<results>/samples/originals.npz",
+    log:
+        "<logs>/denoise_originals.log",
+    benchmark:
+        "<benchmarks>/denoise_originals.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        **SAMPLER,
+        total=config["samples"]["originals"],
+    message:
+        "One run of Algorithm 2 from each of {params.total} training images carried to t = T"
+    script:
+        "../scripts/denoise_originals.py"
 
 
 rule measure_samples:
@@ -108,12 +143,15 @@ rule measure_samples:
         figure_4="<results>/figures/fig4.npz",
         figure_5="<results>/figures/fig5.npz",
         figure_6="<results>/figures/fig6.npz",
+        returned="<results>/samples/originals.npz",
     output:
         measures="<results>/claims/samples.json",
     log:
         "<logs>/measure_samples.log",
     benchmark:
         "<benchmarks>/measure_samples.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
@@ -140,6 +178,8 @@ rule measure_pde:
         "<logs>/measure_pde.log",
     benchmark:
         "<benchmarks>/measure_pde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/numerics.yaml"
     message:
@@ -161,6 +201,8 @@ rule judge_claims:
         "<logs>/judge_claims.log",
     benchmark:
         "<benchmarks>/judge_claims.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/numerics.yaml"
     params:

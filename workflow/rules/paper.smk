@@ -15,6 +15,7 @@ COSTS = [
     "denoise_gaussians",
     "denoise_one_gaussian",
     "denoise_training_image",
+    "denoise_originals",
     "solve_pde",
     "verify_pde",
     "check_algebra",
@@ -38,6 +39,7 @@ rule gather_numbers:
         convergence="<results>/pde/convergence.csv",
         growth_rates="<results>/pde/growth_rates.csv",
         network="<results>/claims/network.json",
+        images="<results>/claims/samples.json",
         records=[RECORDS[model] for model in SHIPPED],
         claims="<results>/claims/claims.json",
         benchmarks=[
@@ -59,6 +61,8 @@ rule gather_numbers:
         "<logs>/gather_numbers.log",
     benchmark:
         "<benchmarks>/gather_numbers.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -99,6 +103,8 @@ rule typeset_companion:
         "<logs>/typeset_companion.log",
     benchmark:
         "<benchmarks>/typeset_companion.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/paper.yaml"
     message:

@@ -2,7 +2,7 @@
 
 In: the settings alone.
 Out: figures/fig7.npz, the solution, and pde/invariants.json, its norm and energy (solve_pde); pde/convergence.csv and
-growth_rates.csv, the solver's errors and the measured rates (23) (verify_pde).
+growth_rates.csv, the solver's errors and the measured growth rates (verify_pde).
 """
 
 
@@ -16,6 +16,8 @@ rule solve_pde:
         "<logs>/solve_pde.log",
     benchmark:
         "<benchmarks>/solve_pde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/numerics.yaml"
     params:
@@ -37,11 +39,13 @@ rule verify_pde:
         "<logs>/verify_pde.log",
     benchmark:
         "<benchmarks>/verify_pde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/numerics.yaml"
     params:
         pde=select("pde", "length", "cells", "dt", "refinement"),
     message:
-        "Measure the PDE solver's errors, its orders, and the growth rates (23)"
+        "Measure the PDE solver's errors, its orders, and growth rates near steady states"
     script:
         "../scripts/verify_pde.py"

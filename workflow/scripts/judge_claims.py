@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from claims.ledger import judge_all, read_ledger, training_sentence
+from claims.ledger import counts_sentences, judge_all, read_ledger, training_sentence
 from engine.files import read_json, write_json
 from engine.job import job
 
@@ -13,6 +13,6 @@ with job(snakemake):
     records = {Path(file).stem: read_json(file) for file in files.measures}
     claims = read_ledger(files.ledger, files.form)
     table = judge_all(claims, records, training=training_sentence(records), **snakemake.params.run)
-    logging.info("%s", ", ".join(f"{n} {verdict}" for verdict, n in table["counts"].items()))
+    logging.info("%s", "; ".join(counts_sentences(table["counts"])))
     write_json(output.json, table)
     pd.DataFrame(table["claims"]).to_csv(output.csv, index=False)

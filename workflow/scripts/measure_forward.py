@@ -1,5 +1,4 @@
 from claims.forward import measure
-from diffusion.classifier import Classifier
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits
 from engine.device import use_threads
@@ -11,5 +10,5 @@ files, params = snakemake.input, snakemake.params
 with job(snakemake):
     use_threads(snakemake.threads)
     schedule = VarianceSchedule.linear(**params.schedule)
-    records = measure(Digits.load(files.images), Classifier.load(files.classifier), schedule, params.seed)
+    records = measure(Digits.load(files.images), files.archives, schedule, params.seed)
     write_json(snakemake.output.measures, records)

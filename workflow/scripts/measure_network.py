@@ -1,5 +1,6 @@
 from claims.network import Experiment, measure
 from diffusion.forward import VarianceSchedule
+from diffusion.images import Digits
 from engine.device import use_threads
 from engine.files import read_json, write_json
 from engine.job import job
@@ -9,4 +10,6 @@ files, params = snakemake.input, snakemake.params
 with job(snakemake):
     use_threads(snakemake.threads)
     paper, schedule = Experiment(**params.paper), VarianceSchedule.linear(**params.schedule)
-    write_json(snakemake.output.measures, measure(paper, read_json(files.summary), files.training, schedule))
+    summary, digits = read_json(files.summary), Digits.load(files.images)
+    records = measure(paper, summary, digits, params.network["channels"], schedule, params.seed)
+    write_json(snakemake.output.measures, records)

@@ -1,20 +1,22 @@
-"""Print the table of claims (`make verify`). Exit code 1 if a claim of algebra fails: that is an error of ours."""
+"""Print the table of claims (`make verify`). Exit code 1 if one of algebra, or about this program, fails."""
 
 import argparse
 import shutil
 import sys
 from pathlib import Path
 
-from claims.ledger import as_text, failed_algebra
+from claims.ledger import as_text, errors
 from engine.files import read_json
+from engine.printing import until_read
 
 
 def show(file: Path) -> int:
     """Print claims.json; the exit code."""
     table = read_json(file)
-    print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
-    if failed := failed_algebra(table):
-        print(f"error: algebra does not hold: {', '.join(failed)}", file=sys.stderr)
+    with until_read():
+        print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
+    if failed := errors(table):
+        print(f"error: algebra or the program is wrong: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 

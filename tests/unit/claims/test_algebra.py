@@ -84,12 +84,19 @@ WRONG = [
     ("gaussian_merge", algebra, "density", lambda x, mean, v: sympy.exp(-((x - mean) ** 2) / (2 * v))),
     ("forward_sde", forward, "forward_step", without_root),
     ("backward_sde", backward, "denoising_mean", unscaled),
+    ("backward_last_steps", backward, "posterior_variance", lambda t, schedule: 1 - schedule.alpha[t]),
     ("steady_states", paper, "eigenvalue", lambda k: k * sympy.pi / paper.L),
     ("linearisation", paper, "growth_rate", lambda k, j: paper.eigenvalue(j) - paper.eigenvalue(k)),
     ("eigenpairs", paper, "eigenfunction", lambda k: sympy.sin(k * sympy.pi * paper.x / paper.L)),
     ("multiplier", paper, "right_hand_side", lambda u, gradient_norm: sympy.diff(u, paper.x, 2) + u),
     ("rescaled_heat", paper, "eigenvalue", lambda k: k * sympy.pi / paper.L),
     ("likelihood", backward, "denoising_mean", whole_noise),
+    ("steady_states", paper, "steady_state_on_rectangle", lambda j, k: paper.steady_state(j) * paper.steady_state(k)),
+    ("only_steady_states", paper, "eigenvalue", lambda k: min(k, 2)),  # twice the same
+    ("total_variation_at_rest", paper, "eigenvalue", lambda k: k * sympy.pi / paper.L),
+    ("long_time_limit", paper, "heat_decay", lambda rate, t: sympy.exp(rate * t)),
+    ("other_norms", paper, "keeping_another_norm", lambda u, m, p: paper.right_hand_side(u, paper.C)),
+    ("backward_singularities", paper, "heat_kernel", lambda tau: paper.density(paper.x, 0, 2)),  # never narrow
     ("backward_ill_posed", paper, "growth_rate", lambda k, j: 1 / k - 1 / j),
 ]
 

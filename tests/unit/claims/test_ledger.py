@@ -1,6 +1,7 @@
 """The ledger's form, the verdicts in both outcomes, and the exit code of `make verify`."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,12 +9,23 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from claims.ledger import as_text, failed_algebra, judge, judge_all, look_up, read_ledger, threshold, training_sentence
+from claims.ledger import (
+    as_text,
+    counts_sentences,
+    errors,
+    judge,
+    judge_all,
+    look_up,
+    read_ledger,
+    threshold,
+    training_sentence,
+)
 from engine.errors import UserError
 
 LEDGER, SCHEMA = ROOT / "paper/claims.yaml", ROOT / "workflow/schemas/claims.schema.yaml"
 CLAIM = {
-    "id": "a-claim", "place": "section 1", "statement": "It is so.", "kind": "count", "data": "any", "test": "Counted.",
+    "id": "a-claim", "of": "paper", "place": "section 1", "statement": "It is so.", "kind": "count", "data": "any",
+    "test": "Counted.", "since": "2026-11-24",
     "measure": "file.record", "holds": {"n": {"at_least": 3}}, "why": "Three is enough.", "shown": "{n} things",
     "argument": "There are {n}.", "otherwise": "There are only {n}.",
 }  # fmt: skip
@@ -25,7 +37,8 @@ def records(n):
 
 def test_the_ledger_itself_can_be_used_and_covers_every_kind():
     claims = read_ledger(LEDGER, SCHEMA)
-    assert {claim["kind"] for claim in claims} == {"algebra", "statistics", "count", "experiment", "cost"}
+    assert {claim["kind"] for claim in claims} == {"algebra", "statistics", "count", "experiment", "cost", "program"}
+    assert {claim["of"] for claim in claims} == {"paper", "ours"}
     assert all(set(claim["holds"]) == {"holds"} for claim in claims if claim["kind"] == "algebra")
 
 
@@ -60,6 +73,12 @@ def test_verdict_and_argument_follow_the_number():
     assert (row["verdict"], row["detail"]) == ("not confirmed", "There are only 2.")
 
 
+def test_a_change_of_what_is_asked_is_told():
+    assert judge(CLAIM, records(4), "mnist")["revised"] == ""
+    row = judge(CLAIM | {"revised": {"date": "2026-11-25", "reason": "It asked for two."}}, records(4), "mnist")
+    assert row["since"] == "2026-11-24" and row["revised"] == "2026-11-25: It asked for two."
+
+
 def test_a_run_on_other_images_gives_no_verdict_on_mnist():
     row = judge(CLAIM | {"data": "mnist"}, records(4), "digits")
     assert row["verdict"] == "not testable here" and row["value"] == "4 things" and "MNIST" in row["detail"]
@@ -76,18 +95,34 @@ def test_what_a_run_must_have_been():
 
 def test_what_is_not_measured_is_not_testable():
     assert judge(CLAIM, records(None), "mnist")["verdict"] == "not testable here"
-    claim = {key: CLAIM[key] for key in ("id", "place", "statement", "kind", "data", "test")}
+    claim = {key: CLAIM[key] for key in ("id", "of", "place", "statement", "kind", "data", "test", "since")}
     row = judge(claim | {"untestable": "Nobody can."}, {}, "mnist")
-    assert (row["verdict"], row["detail"]) == ("not testable here", "Nobody can.")
+    assert (row["verdict"], row["detail"], row["value"]) == ("not testable here", "Nobody can.", "not measured")
+
+
+def test_what_gets_no_verdict_may_show_what_was_measured():
+    claim = {key: CLAIM[key] for key in ("id", "of", "place", "statement", "kind", "data", "test", "since")}
+    claim |= {"measure": "file.record", "shown": "{n} things", "untestable": "One draw of {n} decides nothing."}
+    row = judge(claim, records(4), "mnist")
+    assert (row["verdict"], row["value"]) == ("not testable here", "4 things")
+    assert (row["detail"], row["threshold"]) == ("One draw of 4 decides nothing.", "none")
+    with pytest.raises(UserError, match="nothing measures"):
+        judge(claim | {"measure": "file.other"}, records(4), "mnist")
 
 
 def broken(**changes):
     return {key: value for key, value in (CLAIM | changes).items() if value != "gone"}
 
 
+UNTESTED = broken(**dict.fromkeys(("measure", "holds", "why", "shown", "argument", "otherwise"), "gone"))
+UNTESTED |= {"untestable": "Nobody can."}
 MISTAKES = [
     ([broken(), broken()], "claim a-claim: 2 entries have this id; give each its own"),
     ([broken(why="gone")], "claim a-claim: 'why' is a required property"),
+    ([broken(of="nobody")], "claim a-claim, key of is 'nobody', but must be paper"),
+    ([broken(since="gone")], "claim a-claim: 'since' is a required property"),
+    ([broken(since="24 November")], "key since is '24 November', but must be a date in quotes, as \"2026-11-24\""),
+    ([broken(revised={"date": "2026-11-24"})], "claim a-claim, key revised: 'reason' is a required property"),
     ([broken(kind="guess")], "claim a-claim, key kind is 'guess', but must be algebra, statistics"),
     ([broken(colour="red")], "claim a-claim, key colour is not a known key"),
     ([broken(holds={"n": {"above": 3}})], "claim a-claim, key holds, key n, key above is not a known key"),
@@ -95,6 +130,7 @@ MISTAKES = [
     ([broken(holds={"n": {"at_most": "1e-4"}})], "key at_most is '1e-4', but must be a number"),
     ([broken(measure="record")], "key measure is 'record', but must be a record of results/"),
     ([broken(untestable="Nobody can.")], "claim a-claim"),
+    ([UNTESTED | {"measure": "file.record"}], "claim a-claim: 'shown' is a dependency of 'measure'"),
     ([broken(id="gone")], "claim number 1: 'id' is a required property"),
     ([], "key claims is [], but must be a list with one entry for each statement"),
 ]
@@ -124,11 +160,13 @@ def test_names_that_nothing_measures_are_said(changes, sentence):
     assert sentence in str(error.value)
 
 
-def table(holds: bool) -> dict:
-    algebra = CLAIM | {"id": "an-identity", "kind": "algebra", "holds": {"holds": {"equals": True}}}
+def table(n: int = 4, holds: bool = True) -> dict:
+    """Three claims: one that n decides, an identity, and one about the program, which is ours."""
+    identity = CLAIM | {"id": "an-identity", "kind": "algebra", "holds": {"holds": {"equals": True}}}
+    program = CLAIM | {"id": "our-program", "kind": "program", "of": "ours", "holds": {"n": {"at_most": 5}}}
     return judge_all(
-        [CLAIM, algebra],
-        {"file": {"record": {"n": 1, "holds": holds}}},
+        [CLAIM, program, identity],
+        {"file": {"record": {"n": n, "holds": holds}}},
         "demo",
         "digits",
         "A demo",
@@ -136,35 +174,63 @@ def table(holds: bool) -> dict:
     )
 
 
-def test_table_counts_and_prints_every_claim():
-    whole = table(holds=True)
-    assert whole["counts"] == {"confirmed": 1, "not confirmed": 1, "not testable here": 0}
-    text = as_text(whole, width=60)
-    assert (
-        "A demo" in text
-        and "A short training." in text
-        and "NO  a-claim" in text
-        and "yes  an-identity" in text
-        and "2 claims: 1 confirmed" in text
+def test_the_papers_claims_and_ours_are_counted_apart():
+    counts = table(n=2)["counts"]
+    assert counts["paper"] == {"confirmed": 1, "not confirmed": 1, "not testable here": 0}
+    assert counts["ours"] == {"confirmed": 1, "not confirmed": 0, "not testable here": 0}
+    assert counts_sentences(counts)[0] == (
+        "2 statements of the paper: 1 confirmed, 1 not confirmed, 0 not testable here"
     )
-    assert max(map(len, text.splitlines()[4:])) <= 70
+
+
+def test_table_prints_every_claim_the_papers_first():
+    text = as_text(table(n=2), width=60)
+    marks = ["A demo", "A short training.", "NO  a-claim", "yes  an-identity", "2 statements of the paper: 1 confirmed"]
+    marks += ["Statements of ours", "yes  our-program", "1 statements of ours: 1 confirmed"]
+    places = [text.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert max(map(len, text.splitlines()[4:])) <= 80
 
 
 def test_the_training_is_told_in_a_sentence():
     training = {"parameters": 12_980_033, "image_visits": 30_000_000, "minutes": 34.6, "device": "a GPU"}
-    expected = "The network has 12,980,033 parameters; it saw 30,000,000 images in 35 min on a GPU."
+    expected = (
+        "The network has 12,980,033 parameters; its training took 35 min on a GPU and made 30,000,000 image visits."
+    )
     assert training_sentence({"network": {"training": training}}) == expected
 
 
-@pytest.mark.parametrize("holds, code", [(True, 0), (False, 1)])
-def test_verify_fails_for_broken_algebra_and_for_no_other_claim(tmp_path, holds, code):
-    whole = table(holds)
-    assert failed_algebra(whole) == ([] if holds else ["an-identity"])
+WRONG = [(4, True, []), (2, True, []), (4, False, ["an-identity"]), (6, True, ["our-program"])]
+
+
+@pytest.mark.parametrize("n, holds, wrong", WRONG, ids=["all hold", "a finding", "algebra", "program"])
+def test_verify_fails_for_wrong_algebra_or_program_and_for_no_finding(tmp_path, n, holds, wrong):
+    whole = table(n, holds)
+    assert errors(whole) == wrong
     (tmp_path / "claims.json").write_text(json.dumps(whole))
     done = subprocess.run(
         [sys.executable, ROOT / "workflow/scripts/show_claims.py", tmp_path / "claims.json"],
         capture_output=True,
         text=True,
     )
-    assert done.returncode == code and "a-claim" in done.stdout
-    assert ("an-identity" in done.stderr) == (not holds)
+    assert done.returncode == (1 if wrong else 0) and "a-claim" in done.stdout
+    assert ", ".join(wrong) in done.stderr and bool(done.stderr) == bool(wrong)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("condition", [condition for condition, *_ in CONDITIONS])
+def test_there_is_no_verdict_on_a_number_that_is_not_finite(value, condition):
+    with pytest.raises(UserError, match="no verdict is given on that"):
+        look_up("a-claim", "file.record", {"n": condition}, records(value))
+
+
+@pytest.mark.parametrize("holds, code", [(True, 0), (False, 1)])
+def test_a_reader_may_stop_reading(tmp_path, holds, code):
+    """As `head` does: no traceback, and the exit code stays."""
+    (tmp_path / "claims.json").write_text(json.dumps(table(4, holds)))
+    script = ROOT / "workflow/scripts/show_claims.py"
+    given, taken = os.pipe()
+    os.close(given)  # all that is written from now on finds no reader
+    done = subprocess.run([sys.executable, script, tmp_path / "claims.json"], stdout=taken, stderr=subprocess.PIPE)
+    os.close(taken)
+    assert done.returncode == code and b"Error" not in done.stderr and b"Traceback" not in done.stderr

@@ -63,6 +63,43 @@ def test_total_variation_of_cosines():
     assert (found["least"], found["most"], found["change"]) == pytest.approx((0.5, 1.5, 0.5), abs=1e-3)
 
 
+def test_total_variation_of_steady_states_differs_on_a_square_alone():
+    """On (0, L) 2 sqrt(2 L C) / pi for all; on (0, pi)^2, with C = 1, 2 sqrt(2) for cos x and cos 3x."""
+    x = Grid(L, 5000).x
+    for k in (1, 4):
+        variation = np.abs(np.diff(steady_state(k, x, L, 3.0))).sum()
+        assert variation == pytest.approx(2 * np.sqrt(2 * L * 3.0) / np.pi, rel=1e-6)
+    assert pde._variation_on_square(1, 0) == pytest.approx(2 * 2**0.5, rel=1e-4)
+    assert pde._variation_on_square(0, 3) == pytest.approx(2 * 2**0.5, rel=1e-4)
+    assert pde.total_variation(np.stack([x, x]))["on_a_square"] == pytest.approx(1.064, abs=1e-3)
+
+
+def test_pairs_at_rest_are_the_double_eigenvalues_of_the_square():
+    """Of the ten lowest eigenvalues above 0: 1, 1, 2, 4, 4, 5, 5, 8, 9, 9."""
+    assert pde.at_rest() == {"interval": 0, "rectangle": 0, "square": 4, "others": 4, "eigenvalues": 10}
+
+
+def test_a_mean_outgrows_the_first_mode():
+    """sqrt(C) v / |v_x| for 3 phi_1 with a mean of a tenth of that: phi_1 stays, the mean grows as exp(lambda_1 t)."""
+    t, eigenvalues = np.array([0.0, 5.0]), np.array([0.0, 1.0, 4.0])
+    found = pde.decay_with_mean(t, np.array([[0.0, 3.0, 0.0], [0.0, 3.0, 0.0]]), eigenvalues, mean=0.1)
+    ratio = 0.1 * np.exp(5.0)
+    assert found == {
+        "share": pytest.approx(1 / (1 + ratio**2)),
+        "mean_over_first": pytest.approx(ratio),
+        "mean": 0.1,
+        "t_end": 5.0,
+    }
+    assert pde.decay_with_mean(t, np.array([[0.0, 3.0, 1.0]] * 2), eigenvalues, mean=0.0)["share"] > 0.99
+
+
+def test_height_backwards_falls_with_the_fourth_root_of_the_time_left():
+    """A Gaussian of width w has the height 1 / w and a slope of norm w^(-3/2); a jump of width w one of w^(-1/2)."""
+    found = pde.backwards()
+    assert found["point_mass"] == pytest.approx(0.25, abs=2e-3) and found["jump"] == pytest.approx(0.25, abs=2e-3)
+    assert found["least_power"] == min(found["point_mass"], found["jump"])
+
+
 def test_a_steady_state_does_not_decay_and_a_mixture_does():
     """9 phi_1 + 2 phi_2 on (0, pi) hold 81 and 16 of the norm."""
     t, eigenvalues = np.array([0.0, 2.0]), np.array([0.0, 1.0, 4.0])
@@ -77,7 +114,8 @@ def test_measure_on_a_run_that_stands_still():
     rates = pd.DataFrame({"k": [1], "j": [2], "measured": [-3.0], "theory": [-3.0], "relative_error": [0.0]})
     convergence = pd.DataFrame({"study": ["space"], "cells": [9], "error": [0.1], "order": [2.0]})
     records = pde.measure(run, convergence, rates, solution)
-    assert set(records) == {"invariants", "convergence", "growth_rates", "total_variation", "decay"}
+    of_the_run = {"invariants", "convergence", "growth_rates", "total_variation", "decay", "decay_with_mean"}
+    assert set(records) == of_the_run | {"at_rest", "backwards"}
     assert records["invariants"] == run and run["steps"] == 100 and run["norm_drift"] < 1e-12
     assert records["decay"]["share"] == pytest.approx(1, abs=1e-12) and records["decay"]["t_end"] == pytest.approx(1)
     assert records["total_variation"]["change"] < 1e-10

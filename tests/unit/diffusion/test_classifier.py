@@ -7,10 +7,12 @@ import pytest
 import torch
 from sklearn import metrics
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from diffusion.classifier import (
     Classifier,
     ClassifierSettings,
+    Dropout,
     accuracy,
     categorise,
     confusion_table,
@@ -62,6 +64,18 @@ def test_a_device_that_is_not_there_is_refused():
     assert choose_device("auto") == CPU
     with pytest.raises(UserError, match=r"compute\.device is 'cuda'.*set it to 'auto' or 'cpu'"):
         choose_device("cuda")
+
+
+def test_dropout_is_drawn_on_the_cpu_and_is_that_of_pytorch():
+    h = torch.randn(5, 7)
+    torch.manual_seed(3)
+    expected = torch.nn.Dropout(0.2)(h)
+    torch.manual_seed(3)
+    assert torch.equal(Dropout(0.2)(h), expected) and (expected == 0).any()
+    torch.manual_seed(3)
+    with FakeTensorMode(allow_non_fake_inputs=True):  # on a device that has no generator of its own
+        assert Dropout(0.2)(torch.empty(5, 7, device="cuda")).device.type == "cuda"
+    assert torch.equal(Dropout(0.2).eval()(h), h)
 
 
 def test_precision_is_what_was_asked_for():
@@ -121,3 +135,11 @@ def test_features_are_what_the_last_layer_sees():
     with torch.no_grad():
         expected = probabilities(model, x, CPU)
         assert torch.allclose(model.logits(torch.from_numpy(seen).float()).double().softmax(dim=1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [1e20, 1e38])
+def test_a_classifier_that_diverged_is_refused(rate):
+    images, labels = torch.randint(0, 256, (32, 1, 8, 8), dtype=torch.uint8), torch.arange(32) % 10
+    settings = ClassifierSettings(seed=0, epochs=2, batch_size=8, learning_rate=rate)
+    with pytest.raises(UserError, match=r"training diverged in epoch .*lower classifier\.learning_rate"):
+        train_classifier(images, labels, settings, torch.device("cpu"))

@@ -47,6 +47,20 @@ def test_composed_steps_2_are_the_gaussian_9():
         assert forward_leap(zero, t, one, PAPER).item() ** 2 == pytest.approx(variance, rel=1e-11)
 
 
+def test_step_and_leap_by_hand():
+    """With beta_t = 0.36 and 0.75 twice: alpha_bar is 0.64, 0.16, 0.04; the noise is added, not taken away."""
+    schedule = VarianceSchedule(torch.tensor([0, 0.36, 0.75, 0.75], dtype=torch.float64))
+    x, eps = (torch.full((1, 1, 1, 1), value, dtype=torch.float64) for value in (2.0, 0.5))
+    assert forward_step(x, 1, eps, schedule).item() == pytest.approx(0.8 * 2.0 + 0.6 * 0.5)
+    assert forward_step(x, 3, eps, schedule).item() == pytest.approx(0.5 * 2.0 + 0.75**0.5 * 0.5)
+    assert forward_leap(x, 3, eps, schedule).item() == pytest.approx(0.2 * 2.0 + 0.96**0.5 * 0.5)
+
+
+def test_one_step_is_a_schedule():
+    schedule = VarianceSchedule.linear(1, 0.5, 0.5)
+    assert schedule.T == 1 and schedule.alpha_bar.tolist() == [1.0, 0.5]
+
+
 def test_leap_takes_a_step_for_each_image():
     x_0, eps = torch.randn(3, 1, 4, 4, dtype=torch.float64), torch.randn(3, 1, 4, 4, dtype=torch.float64)
     together = forward_leap(x_0, torch.tensor([1, 250, 500]), eps, PAPER)

@@ -4,13 +4,16 @@ from math import factorial
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
+from diffusion import pde
 from diffusion.pde import (
     Grid,
     Stepper,
     combination,
     eigenfunction,
     eigenvalue,
+    exact_amplitudes,
     exact_semidiscrete,
     exact_solution,
     figure_7,
@@ -18,10 +21,12 @@ from diffusion.pde import (
     l2_error,
     leading_modes,
     mode_shares,
+    motion,
     multiplier,
     solve,
     steady_state,
 )
+from engine.errors import UserError
 
 L = 2.0
 AMPLITUDES = np.array([0.5, -0.3, 0.8, 0.2, 0.0, 1.0])
@@ -82,6 +87,24 @@ def test_step_is_the_rational_approximation_it_says(m):
     assert np.allclose(found / found[1], expected / expected[1], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("m", [2, 4, 6, 8])
+@pytest.mark.parametrize("dt", [1.0, 1e3, 1e5, 1e8])
+def test_rounding_takes_little_at_any_order_and_step_size(m, dt):
+    """p(dt lambda_1) is up to 1e70 here. What is left after one step against the rational function in closed form, and
+    that 30 steps end in the first eigenmode; partial fractions of 1 / p lose phi_1 at order 4 and more.
+    """
+    grid, u = Grid(L, 64), start(Grid(L, 64))
+    step, s = Stepper(grid, dt, grid.gradient_norm(u), m), dt * grid.eigenvalues
+    relative = sum(s**k * s[1] ** (-m) / factorial(k) for k in range(m + 1))
+    expected = grid.amplitudes(u) / relative * (grid.eigenvalues > 0)
+    expected *= np.sqrt(step.C / np.sum(grid.eigenvalues * expected**2))
+    rounding = np.finfo(float).eps * s[-1]
+    assert l2_error(step(u), grid.from_amplitudes(expected), grid) < 1e-13 + rounding
+    for _ in range(30):
+        u = step(u)
+    assert mode_shares(grid.amplitudes(u)[None], grid.eigenvalues)[0, 1] > 1 - 1e-9
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_steady_states_stay_and_mu_is_their_eigenvalue(k):
     grid = Grid(L, 400)
@@ -118,6 +141,30 @@ def test_exact_solutions_solve_the_equation():
     right = grid.laplacian(now) + multiplier(now, grid) * now
     assert l2_error((after - before) / (2 * dt), right, grid) < 1e-4
     assert grid.gradient_norm(now) == pytest.approx(grid.gradient_norm(start(grid)), rel=1e-4)
+
+
+def test_exact_amplitudes_solve_22_as_it_is_written():
+    """With a mean, with which the solution ends in the constant and not in the first eigenmode, and without the first
+    mode: against a stiff solver of `motion` with C fixed.
+    """
+    rates, start = np.arange(4.0) ** 2, np.array([0.05, 0.3, 0.8, 1.0])
+    C = np.sum(rates * start**2)
+
+    def as_written(t, a):
+        return (np.sum(rates**2 * a**2) / C - rates) * a
+
+    assert np.allclose(motion(start, rates), as_written(0, start), rtol=1e-13)
+    by_steps = solve_ivp(as_written, (0, 1.5), start, method="BDF", rtol=1e-11, atol=1e-13).y[:, -1]
+    assert np.allclose(exact_amplitudes(start, rates, 1.5), by_steps, rtol=1e-6)
+    assert np.allclose(exact_amplitudes(np.array([0.0, 0, 2, 1]), rates, 9.0), [0, 0, np.sqrt((16 + 9) / 4), 0])
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, 2.0])
+def test_a_double_eigenvalue_has_a_circle_of_steady_states(angle):
+    circle = np.array([np.cos(angle), np.sin(angle), 0.0])
+    assert np.allclose(motion(circle, np.array([1.0, 1.0, 2.0])), 0, atol=1e-15)
+    assert np.abs(motion(np.array([1.0, 0, 1.0]), np.array([1.0, 1.0, 2.0]))).min() == 0
+    assert np.abs(motion(np.array([1.0, 0, 1.0]), np.array([1.0, 1.0, 2.0]))).max() > 0.3
 
 
 def test_amplitudes_and_back():
@@ -175,8 +222,11 @@ def test_impossible_starts_are_refused():
         solve(np.ones(16), grid, 0.1, 1)
     with pytest.raises(ValueError, match="positive"):
         solve(start(grid), grid, 0.0, 1)
-    with pytest.raises(ValueError, match="even"):
-        solve(start(grid), grid, 0.1, 1, order=3)
+    for order in (0, 3):
+        with pytest.raises(ValueError, match="even and at least 2"):
+            solve(start(grid), grid, 0.1, 1, order=order)
+    with pytest.raises(ValueError, match=r"dt = 1e\+13 would lose u in rounding errors: take at most 1\.8e\+10"):
+        solve(start(grid), grid, 1e13, 1)
 
 
 def test_shares_of_the_gradient_norm():
@@ -205,3 +255,26 @@ def test_one_mode_leads_all_the_time():
     assert leading_modes(np.array([0.0, 1.0]), np.array([[0.0, 1.0]] * 2), np.array([0.0, 1.0])) == [
         {"k": 1, "from": 0.0, "to": 1.0}
     ]
+
+
+@pytest.mark.parametrize("amplitudes", [[1.0, 1e200], [1e160, 1.0], [np.inf, 1.0], [np.nan, 1.0]])
+def test_a_solution_that_is_not_finite_is_refused(amplitudes):
+    """`max(drift, nan)` is the drift: it must not be taken for a small one."""
+    with pytest.raises(UserError), np.errstate(all="ignore"):
+        figure_7(L, cells=32, dt=0.01, t_end=0.1, amplitudes=amplitudes)
+
+
+@pytest.mark.parametrize("times", [[0.0, 0.0011, 0.1999, 0.2222], [0.3], [0.1, 0.1]])
+def test_figure_7_has_the_times_asked_for_among_its_own(times):
+    """Of 3000 steps every third is kept, and those."""
+    arrays, _ = figure_7(L, cells=16, dt=1e-4, t_end=0.3, amplitudes=[0.5, 0.8], profile_times=times)
+    assert np.array_equal(arrays["profile_times"], times) and np.all(np.diff(arrays["t"]) > 0)
+    assert all(np.abs(arrays["t"] - time).min() < 1e-12 for time in times)
+
+
+def test_a_very_fine_grid_is_kept_at_fewer_times(monkeypatch):
+    monkeypatch.setattr(pde, "MOST_VALUES", 16 * 100)
+    arrays, run = figure_7(L, cells=16, dt=1e-3, t_end=1.0, amplitudes=[0.5, 0.8])
+    assert len(arrays["t"]) == 101 and run["steps"] == 1000
+    rate = eigenvalue(2, L) - eigenvalue(1, L)
+    assert growth_rate(2, 1, Grid(L, 16), 1e-4) == pytest.approx(rate, rel=0.05)

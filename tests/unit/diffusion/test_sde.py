@@ -10,18 +10,22 @@ from scipy import integrate
 from diffusion.forward import VarianceSchedule
 from diffusion.sde import (
     ContinuousSchedule,
+    Equation,
     GaussianData,
     backward_by_steps,
     backward_equation,
+    by_euler_maruyama,
     euler_maruyama,
     forward_by_steps,
     forward_equation,
+    missing_noise,
     strong_errors,
 )
 
 PAPER = ContinuousSchedule(VarianceSchedule.linear(500, 1e-4, 0.02))
 SHORT = ContinuousSchedule(VarianceSchedule.linear(50, 1e-3, 0.2))
 DATA = GaussianData(mean=0.4, variance=0.25)
+BACKWARD = backward_equation(PAPER, DATA)
 EQUATIONS = {"forward": forward_equation(SHORT), "backward": backward_equation(SHORT, DATA)}
 
 
@@ -80,16 +84,39 @@ def test_fine_solutions_have_the_law_of_the_equation(direction):
     "steps, equation, order",
     [
         (forward_by_steps, forward_equation(PAPER), 1.0),
-        (partial(backward_by_steps, data=DATA), backward_equation(PAPER, DATA), 0.5),
+        (partial(by_euler_maruyama, equation=BACKWARD), BACKWARD, 1.0),
+        (partial(backward_by_steps, data=DATA), BACKWARD, 0.55),
     ],
-    ids=["forward", "backward"],
+    ids=["forward", "Euler-Maruyama backward", "backward"],
 )
 def test_orders(steps, equation, order):
-    """(4) is of order 1, as Euler-Maruyama is for additive noise; (19) of order 1/2, for the noise that (15) lacks."""
+    """Euler-Maruyama is of order 1, for additive noise, and (4) with it; (19) tends to 1/2, as (15) lacks noise."""
     paths, finest = 300, 64
     x = brownian(1, paths, 3, 1.0)[0]
-    if order == 1.0:
+    if steps is forward_by_steps:
         x = DATA.mean + DATA.variance**0.5 * x
     increments = brownian(PAPER.steps.T * finest, paths, 2, 1 / finest)
     errors = strong_errors(steps, equation, PAPER, x, [1, 2, 4, 8], increments)
-    assert -np.polyfit(np.log([1, 2, 4, 8]), np.log(errors), 1)[0] == pytest.approx(order, abs=0.15)
+    assert -np.polyfit(np.log([1, 2, 4, 8]), np.log(errors), 1)[0] == pytest.approx(order, abs=0.1)
+
+
+def test_euler_maruyama_in_place_of_the_steps_is_euler_maruyama_on_the_same_path():
+    """For dx = -x ds + 2 dW to s = 1 by hand: x_1 = x_0 / 2 + 2 sqrt(1/2) z_1, and once more."""
+    equation = Equation(lambda x, s: -x, lambda s: 2.0, 1.0)
+    x, z = torch.tensor([[3.0]], dtype=torch.float64), torch.tensor([[[0.5]], [[-1.0]]], dtype=torch.float64)
+    x_1 = 3.0 / 2 + 2 * 0.5**0.5 * 0.5
+    assert by_euler_maruyama(x, z, SHORT.steps, equation).item() == pytest.approx(x_1 / 2 + 2 * 0.5**0.5 * -1.0)
+
+
+def test_noise_missing_in_19_in_closed_form():
+    """Of two steps beta = 1/2: sigma_1 = 0, and sigma_2^2 = (1/2)(1/2) / (3/4) = 1/3."""
+    found = missing_noise(VarianceSchedule.linear(2, 0.5, 0.5))
+    assert found == pytest.approx((0.5 + (0.5**0.5 - (1 / 3) ** 0.5) ** 2) ** 0.5)
+
+
+def test_noise_missing_in_19_falls_with_the_root_of_the_step():
+    """In the limit; the constant for small b_0 h at t = 0 is the sum over t of (1 - sqrt((t - 1) / t))^2, 1.1695..."""
+    t = np.arange(1, 200_001)
+    constant = np.sum((1 - np.sqrt((t - 1) / t)) ** 2)
+    few = ContinuousSchedule(VarianceSchedule.linear(10, 1e-3, 1e-3))
+    assert missing_noise(few.refined(400)) == pytest.approx((constant * 1e-3 / 400) ** 0.5, rel=0.01)

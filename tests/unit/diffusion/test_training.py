@@ -1,10 +1,13 @@
 """Section 5, Algorithm 1, and that a training that was stopped ends where an uninterrupted one does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
@@ -14,6 +17,10 @@ from engine.checkpoints import Interrupted, StateFolder, run
 from engine.device import CPU
 from engine.errors import UserError
 from engine.progress import History
+
+IMAGES = torch.randint(0, 256, (20, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+SETTINGS = TrainingSettings(3, 7, 4, 1e-3, (0.9, 0.999), averaging=0.9)
+SCHEDULE = VarianceSchedule.linear(10, 0.01, 0.3)
 
 
 def test_each_pass_shows_every_image_once_in_a_new_order():
@@ -111,17 +118,44 @@ def test_algorithm_1_finds_the_best_denoiser_of_gaussian_data():
         assert model.b[t].item() == pytest.approx(-w * bar**0.5 * m, abs=0.02)
 
 
+def test_one_weighted_step_in_closed_form():
+    """With a network that predicts 0 an image has the loss mean(eps^2), and b_t the gradient -2 weight_t mean(eps) / n:
+    the weight of t is in the gradient, and not in the loss that is reported.
+    """
+    schedule, n = VarianceSchedule.linear(4, 0.3, 0.9), 6
+    settings = TrainingSettings(5, 1, n, 0.1, (0.9, 0.999), loss_weight_power=0.5)
+    training = Training(Affine(4), settings)
+    ((step, reported),) = training_steps(training, IMAGES, schedule)
+    t, eps = draw(5, 0, n, 4, (1, 8, 8))
+    assert step == 1 and reported.item() == pytest.approx(eps.square().mean().item(), rel=1e-6)
+
+    bar = np.cumprod(1 - np.linspace(0.3, 0.9, 4))
+    weight = np.maximum(1, (1 - bar) / bar) ** 0.5
+    weight /= weight.mean()
+    expected = np.zeros(5)
+    for which, noise in zip(t.tolist(), eps, strict=True):
+        expected[which] -= 2 * weight[which - 1] * noise.mean().item() / n
+    assert np.allclose(training.model.b.grad, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_two_steps_of_the_average_in_closed_form():
+    """mean_1 = d_0 mean_0 + (1 - d_0) w_1 and so on, with the decays d_0 = 1/10 and d_1 = 2/11 of the warm-up, and from
+    then on the one that is asked for where it is less.
+    """
+    settings = TrainingSettings(3, 3, 4, 0.1, (0.9, 0.999), averaging=0.2)
+    training = Training(Affine(10), settings)
+    mean = np.zeros(11)
+    for (_, _), decay in zip(training_steps(training, IMAGES, SCHEDULE), (1 / 10, 2 / 11, 0.2), strict=True):
+        mean = decay * mean + (1 - decay) * training.model.b.detach().numpy()
+        assert np.allclose(training.weights()["b"], mean, rtol=1e-6) and np.abs(mean).max() > 0.01
+
+
 def test_learning_rate_warms_up_and_decays():
     settings = TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999), warmup_steps=10, cosine_decay=True)
     rates = [settings.rate(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.001) and rates[9] == pytest.approx(0.01) and max(rates) == pytest.approx(0.01)
     assert rates[55] == pytest.approx(0.005) and rates[99] < 1e-5
     assert TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999)).rate(77) == 0.01
-
-
-IMAGES = torch.randint(0, 256, (20, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-SETTINGS = TrainingSettings(3, 7, 4, 1e-3, (0.9, 0.999), averaging=0.9)
-SCHEDULE = VarianceSchedule.linear(10, 0.01, 0.3)
 
 
 def train(model, states=None, stop=lambda: False):
@@ -131,30 +165,72 @@ def train(model, states=None, stop=lambda: False):
     return training, history.rows
 
 
-def trained(states=None, stop=lambda: False):
+def trained(states=None, stop=lambda: False, layout=torch.contiguous_format):
     torch.manual_seed(0)
-    return train(UNet(32, 8), states, stop)
+    return train(UNet(32, 8).to(memory_format=layout), states, stop)
 
 
 def without_clock(history):
     return [{k: v for k, v in row.items() if k not in ("images_per_second", "seconds")} for row in history]
 
 
-def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path):
-    whole, rows = trained()
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_stopped_training_goes_on_to_bitwise_the_same_weights(tmp_path, layout):
+    """In a GPU's layout in memory too, where Adam's fused kernel needs moments with the strides of their weights."""
+    whole, rows = trained(layout=layout)
     states = StateFolder(tmp_path, "0" * 16)
     for _ in range(4):  # stopped in every second step, also in the middle of a row of the history
         calls = iter([False, True])
         try:
-            parts, rows_of_parts = trained(states, lambda calls=calls: next(calls))
+            parts, rows_of_parts = trained(states, lambda calls=calls: next(calls), layout)
         except Interrupted:
             continue
         break
     assert parts.step == 7
+    for p, kept in parts.optimiser.state.items():
+        assert kept["exp_avg"].stride() == kept["exp_avg_sq"].stride() == p.stride()
     for name, value in whole.weights().items():
         assert torch.equal(parts.weights()[name], value), name
     assert without_clock(rows_of_parts) == without_clock(rows)
     assert [row["step"] for row in rows] == [3, 6, 7]
+
+
+class Readings(TorchDispatchMode):
+    """Counts the values that are read from tensors: each makes the program wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*arguments, **(keywords or {}))
+
+
+def test_a_step_reads_nothing_back_from_the_device_but_for_the_rows_of_the_history():
+    def readings(steps):
+        settings = replace(SETTINGS, steps=steps)
+        training, history = Training(UNet(32, 8), settings), History(steps, 4, settings.rate, CPU.device, row_steps=4)
+        process = training_steps(training, IMAGES, SCHEDULE)
+        with Readings() as seen:
+            for _ in history.of(process):
+                pass
+        return seen.count, len(history.rows)
+
+    (few, few_rows), (many, many_rows) = readings(4), readings(12)
+    assert many - few == many_rows - few_rows == 2
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
+def test_a_training_goes_on_from_its_state_with_and_without_an_average(averaging):
+    settings = TrainingSettings(3, 5, 4, 0.1, (0.9, 0.999), averaging=averaging, warmup_steps=4)
+    whole, rest = Training(Affine(10), settings), Training(Affine(10), settings)
+    for step, _ in training_steps(whole, IMAGES, SCHEDULE):
+        if step == 2:
+            state = {name: value.clone() for name, value in whole.state().items()}
+    assert ("average.b" in state) == bool(averaging)
+    rest.restore(2, state)
+    assert [step for step, _ in training_steps(rest, IMAGES, SCHEDULE)] == [3, 4, 5]
+    for name, value in whole.weights().items():
+        assert torch.equal(rest.weights()[name], value), name
 
 
 def test_averaged_weights_are_between_first_and_last():
@@ -180,3 +256,22 @@ def test_loss_that_explodes_is_said_in_a_sentence():
 
     with pytest.raises(UserError, match=r"lower ddpm\.learning_rate"):
         train(Broken())
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_weights_that_are_not_finite_are_refused(averaging):
+    """After the last step too: its loss was finite, the weights that it left need not be."""
+    training = Training(nn.Linear(2, 1), TrainingSettings(0, 1, 2, 1e-3, (0.9, 0.999), averaging=averaging))
+    training.weights()
+    for values in (training.model.parameters(), training.average):
+        for value in values:
+            value.detach().fill_(torch.nan)
+    with pytest.raises(UserError, match=r"its weights are not finite: lower ddpm\.learning_rate"):
+        training.weights()
+
+
+def test_a_power_too_large_for_the_weights_of_the_loss_is_named():
+    schedule = VarianceSchedule.linear(500, 1e-4, 0.02)
+    assert loss_weights(schedule, 100.0).isfinite().all()
+    with pytest.raises(UserError, match=r"lower ddpm\.loss_weight_power, now 1000"):
+        loss_weights(schedule, 1000.0)

@@ -4,9 +4,11 @@ import itertools
 import logging
 
 import pytest
+import torch
 
 from engine import progress
-from engine.progress import Forecast, duration
+from engine.errors import UserError
+from engine.progress import Forecast, History, duration
 
 
 @pytest.fixture
@@ -50,3 +52,44 @@ def test_later_forecasts_become_rare_and_follow_the_speed_of_the_machine(clock, 
 )
 def test_durations_are_said_in_the_unit_that_fits(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("seconds, refused", [(0.05, False), (0.2, True)])
+def test_weeks_on_a_cpu_are_refused_by_the_first_forecast(monkeypatch, seconds, refused):
+    """1,000,000 steps against two days, after first steps of a minute each."""
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    forecast = Forecast("training", 1_000_000, longest=2 * 86_400)
+
+    def steps(count, length):
+        nonlocal now
+        for _ in range(count):
+            now += length
+            forecast.step()
+
+    steps(3, 60.0)
+    if refused:
+        with pytest.raises(
+            UserError, match=r"about 2\.31 days on this CPU, but execution\.cpu_days allows 2: .* or, if you mean it"
+        ):
+            steps(5, seconds)
+    else:
+        steps(5, seconds)
+        steps(20, 60.0)  # the machine has become busy: no reason to stop
+
+
+def test_the_first_row_of_the_history_has_the_speed_without_the_compilation(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+
+    def steps():
+        nonlocal now
+        for step in range(1, 21):
+            now += {1: 60.0, 2: 2.0}.get(step, 0.01)
+            yield step, torch.zeros(())
+
+    history = History(20, 128, lambda step: 1e-3, torch.device("cpu"), row_steps=10)
+    for _ in history.of(steps()):
+        pass
+    assert [row["images_per_second"] for row in history.rows] == pytest.approx([12_800, 12_800])
+    assert history.rows[-1]["seconds"] == pytest.approx(62.18)

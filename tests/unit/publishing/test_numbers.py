@@ -13,6 +13,7 @@ from conftest import ROOT
 from docutils.core import publish_parts
 from markupsafe import escape
 
+from claims.ledger import counts_sentences
 from engine.errors import UserError
 from publishing import numbers as companion
 from publishing.origin import pins
@@ -51,6 +52,7 @@ def files(tmp_path) -> dict:
         "convergence": write("convergence.csv", "study,order\nspace,\nspace,1.5\n"),
         "growth_rates": write("growth_rates.csv", "k,j\n1,2\n"),
         "network": write("network.json", '{"arithmetic": {"image_visits": 9000}, "other": {}}'),
+        "images": write("samples.json", '{"figure_3": {"images": 9}, "figure_6": {"images": 9}, "other": {}}'),
         "claims": str(CLAIMS),
         "benchmarks": [write("train_ddpm.tsv", "s\tmax_rss\tcpu_time\n2.0\t100.0\t1.5\n")],
         "packages": [write("some.in", "# a comment\n-r other.in\nnumpy==2.0\n")],
@@ -83,7 +85,7 @@ def test_numbers_are_gathered_from_the_files_of_the_run(files):
     assert run["pde"]["convergence"] == [{"study": "space", "order": None}, {"study": "space", "order": 1.5}]
     assert run["pde"]["invariants"] == {"C": 2.0} and run["arithmetic"] == {"image_visits": 9000}
     assert run["costs"][0]["rule"] == "train_ddpm" and run["packages"] == {"numpy": "2.0"}
-    assert list(run["claims"]["counts"].values()) == [2, 1, 1]
+    assert run["claims"]["counts"] == COUNTS
     json.dumps(run, allow_nan=False)
 
 
@@ -136,7 +138,11 @@ def broken(tmp_path: Path, edit) -> Path:
             lambda ledger: ledger["claims"][0].update(verdict="maybe"),
             r"claim 1 \(leap\) .*'maybe', but must have confirmed or",
         ),
-        (lambda ledger: ledger["claims"].append("text"), r"claim 5 .* lacks id, place"),
+        (
+            lambda ledger: ledger["claims"][3].update(of="nobody"),
+            r"\(cost\) .* the of 'nobody', but must have paper or",
+        ),
+        (lambda ledger: ledger["claims"].append("text"), r"claim 5 .* lacks id, of, place"),
     ],
 )
 def test_a_broken_table_of_claims_is_said(tmp_path, edit, sentence):
@@ -152,8 +158,15 @@ def test_a_table_of_claims_that_is_missing_or_no_json_is_said(tmp_path):
         companion.read_claims(tmp_path / "claims.json")
 
 
-def test_counts_of_verdicts_are_counted():
-    assert list(companion.read_claims(CLAIMS)["counts"].values()) == [2, 1, 1]
+COUNTS = {
+    "paper": {"confirmed": 2, "not confirmed": 0, "not testable here": 1},
+    "ours": {"confirmed": 0, "not confirmed": 1, "not testable here": 0},
+}
+
+
+def test_verdicts_are_counted_apart_for_the_paper_and_for_us():
+    ledger = companion.read_claims(CLAIMS)
+    assert ledger["counts"] == COUNTS and ledger["summary"] == counts_sentences(COUNTS)
 
 
 def test_the_page_of_claims_has_every_claim_and_no_foreign_markup():
@@ -163,7 +176,7 @@ def test_the_page_of_claims_has_every_claim_and_no_foreign_markup():
     for claim in ledger["claims"]:
         assert f'<td class="{claim["verdict"].replace(" ", "-")}">{claim["verdict"]}</td>' in page
         assert all(escape(str(claim[key])) in page for key in companion.CLAIM if key != "kind")
-    assert "<p>2 confirmed, 1 not confirmed, 1 not testable here.</p>" in page
+    assert f"<p>{'. '.join(ledger['summary'])}.</p>" in page and "Revised 2026-11-25: It asked for seven." in page
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r'code: "([\w.]+)"', TEXT))))
@@ -242,7 +255,8 @@ def run_of(demo_note: str) -> dict:
             "growth_rates": [{"relative_error": 0.00077}],
             "leaders": [{"k": 2, "from": 0.0, "to": 0.5}, {"k": 1, "from": 0.5, "to": 4.0}],
         },
-        "claims": {"counts": {"confirmed": 40, "not confirmed": 3, "not testable here": 11}},
+        "figures": {"figure_3": {"recognised": 7, "rate": 0.936, "chance": 0.894}},
+        "claims": {"summary": ["43 statements of the paper: 40 confirmed", "11 statements of ours: 8 confirmed"]},
     }  # fmt: skip
 
 
@@ -259,5 +273,7 @@ def test_captions_of_the_report_take_the_runs_numbers(caption, demo_note):
     assert "system-message" not in body and "|" not in body
     if demo_note:
         assert demo_note in body
+    if caption.stem == "fig3":
+        assert "7 of them" in body and "rate of 93.6%" in body and "chance of\n0.89." in body
     if caption.stem == "fig4":
         assert "500" in body and "86.1%" in body and "99.64%" in body and "from 40 (of “0”)" in body

@@ -193,6 +193,24 @@ def test_packages_are_named_as_installed_else_as_pinned(tmp_path):
     assert (found["pyyaml"], found["not-installed-here"]) == (version("pyyaml"), "7.0")
 
 
+def test_packages_are_named_in_the_version_that_a_job_imports(tmp_path, monkeypatch):
+    (tmp_path / "PyYAML-99.dist-info").mkdir()
+    (tmp_path / "PyYAML-99.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: PyYAML\nVersion: 99\n")
+    (tmp_path / "some.in").write_text("PyYAML==0.1\n")
+    before = version("PyYAML")
+    monkeypatch.syspath_prepend(tmp_path)  # of this process, as Snakemake puts its own packages on a script's path
+    assert provenance.packages([tmp_path / "some.in"])["pyyaml"] == before
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert provenance.packages([tmp_path / "some.in"])["pyyaml"] == "99"
+
+
+def test_stray_files_among_the_logs_and_benchmarks_are_not_listed(tmp_path):
+    for file in ("logs/a.log", "logs/._a.log", "benchmarks/a.tsv", "benchmarks/._a.tsv"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"\xff")
+    assert provenance.records(tmp_path, "other") == [tmp_path / "benchmarks/a.tsv", tmp_path / "logs/a.log"]
+
+
 def test_the_machine_is_described():
     machine = provenance.machine()
     assert machine["processor"] and machine["logical cores"] >= 1 and machine["memory in GiB"] > 0

@@ -6,7 +6,7 @@ Sections 3, 4 and 6 first, then section 7 on (0, L). A function's name is that o
 from collections.abc import Callable
 
 import sympy
-from sympy import Expr, Integer, Rational, diff, exp, expand, integrate, limit, log, oo, simplify, sqrt, symbols
+from sympy import Expr, Integer, Rational, diff, exp, expand, integrate, limit, log, oo, pi, simplify, sqrt, symbols
 
 from diffusion import algebra as paper
 from diffusion.algebra import C, L, a, before, density, eps, over_interval, x, x_0, x_t, y, z
@@ -136,14 +136,43 @@ def backward_sde() -> list[Expr]:
     ]
 
 
+def backward_last_steps() -> list[Expr]:
+    """(15) at the fixed step t, with beta_1 = beta_2 = ... = b h, over b h, for h to 0: the share (t - 1) / t."""
+
+    def alpha_bar(steps: Expr) -> Expr:
+        return (1 - b * h) ** steps
+
+    variance = paper.posterior_variance(1 - b * h, alpha_bar(k - 1))
+    return [limit(simplify(variance / (b * h)), h, 0) - (k - 1) / k]
+
+
+def three_modes() -> Expr:
+    """A sum of eigenfunctions with symbolic amplitudes."""
+    return sum(amplitude * paper.eigenfunction(n) for n, amplitude in enumerate(symbols("a_1:4", real=True), start=1))
+
+
 def multiplier() -> list[Expr]:
-    """With u_t from (22): the divergence theorem, and the time derivative of (21)."""
-    amplitudes = symbols("a_1:4", real=True)
-    u = sum(amplitude * paper.eigenfunction(mode) for mode, amplitude in enumerate(amplitudes, start=1))
-    gradient_norm = over_interval(diff(u, x) ** 2)
-    u_t = paper.right_hand_side(u, gradient_norm)
-    by_parts = over_interval(diff(u, x) * diff(u, x, 3)) + over_interval(diff(u, x, 2) ** 2)
-    return [by_parts, 2 * over_interval(diff(u, x) * diff(u_t, x))]
+    """The divergence theorem; the time derivative of (21) with u_t from (20) for any mu, which is linear in mu and so 0
+    for one mu alone; and that it is 0 with u_t from (22).
+    """
+    u, mu = three_modes(), sympy.Symbol("mu")
+    gradient_norm, laplacian = over_interval(diff(u, x) ** 2), over_interval(diff(u, x, 2) ** 2)
+
+    def rate(u_t: Expr) -> Expr:
+        return 2 * over_interval(diff(u, x) * diff(u_t, x))
+
+    return [
+        over_interval(diff(u, x) * diff(u, x, 3)) + laplacian,
+        rate(diff(u, x, 2) + mu * u) - 2 * (mu * gradient_norm - laplacian),
+        rate(paper.right_hand_side(u, gradient_norm)),
+    ]
+
+
+def other_norms() -> list[Expr]:
+    """The time derivatives of the norms of u, u_x and u_xx, kept by the diffusion and by the biharmonic equation."""
+    u = three_modes()
+    cases = [(m, p) for m in (0, 1, 2) for p in (1, 2)]
+    return [over_interval(diff(u, x, m) * diff(paper.keeping_another_norm(u, m, p), x, m)) for m, p in cases]
 
 
 def rescaled_heat() -> list[Expr]:
@@ -151,7 +180,7 @@ def rescaled_heat() -> list[Expr]:
     t = symbols("t", nonnegative=True)
     amplitudes = symbols("a_1:3", positive=True)
     v = sum(
-        amplitude * exp(-paper.eigenvalue(mode) * t) * paper.eigenfunction(Integer(mode))
+        amplitude * paper.heat_decay(paper.eigenvalue(mode), t) * paper.eigenfunction(Integer(mode))
         for mode, amplitude in enumerate(amplitudes, start=1)
     )
     u = sqrt(C) * v / sqrt(over_interval(diff(v, x) ** 2))
@@ -172,31 +201,99 @@ def eigenpairs() -> list[Expr]:
 
 
 def steady_states() -> list[Expr]:
+    """On (0, L): (21), (22) and a mean of 0 at u_k; for k = 0 there is no gradient whose norm could be C > 0. On a
+    rectangle with the sides L and M: (21), -Lap u = lambda u, the same mu = lambda, and a mean of 0 at u_jk.
+    """
     u = paper.steady_state(k)
+    plate, rate = paper.steady_state_on_rectangle(j, k), paper.eigenvalue_on_rectangle(j, k)
+    over_plate = paper.over_rectangle
+    laplacian = diff(plate, x, 2) + diff(plate, y, 2)
     return [
         over_interval(diff(u, x) ** 2) - C,
         paper.right_hand_side(u, C),
         over_interval(u),
-        over_interval(diff(paper.eigenfunction(Integer(0)), x) ** 2),  # k = 0 has no gradient to keep at C > 0
+        over_interval(diff(paper.eigenfunction(Integer(0)), x) ** 2),
+        over_plate(diff(plate, x) ** 2 + diff(plate, y) ** 2) - C,
+        laplacian + rate * plate,
+        over_plate(laplacian**2) / C - rate,
+        over_plate(plate),
     ]
 
 
+def only_steady_states() -> list[Expr]:
+    """Among the combinations of phi_0..phi_3, how many steady states of the norm C are not a +-u_k, or the reverse.
+
+    In amplitudes (22) is at rest where (mu - lambda_i) a_i = 0 for all i, with a constant mu.
+    """
+    amplitudes, mu = symbols("a_0:4", real=True), sympy.Symbol("mu", real=True)
+    rates = [paper.eigenvalue(Integer(i)) for i in range(4)]
+    at_rest = [(mu - rate) * a for rate, a in zip(rates, amplitudes, strict=True)]
+    norm = sum(rate * a**2 for rate, a in zip(rates, amplitudes, strict=True)) - C
+    found = {tuple(map(simplify, one[:-1])) for one in sympy.solve([*at_rest, norm], [*amplitudes, mu])}
+    expected = {
+        tuple(simplify(sign * sqrt(C / rates[n])) if i == n else Integer(0) for i in range(4))
+        for n in range(1, 4)
+        for sign in (1, -1)
+    }
+    return [Integer(len(found ^ expected))]
+
+
+def total_variation_at_rest() -> list[Expr]:
+    """The integral of |u_k'| over (0, L), k times that over a half wave, in which u_k falls."""
+    half_wave = integrate(-diff(paper.steady_state(k), x), (x, 0, L / k))
+    return [k * half_wave - 2 * sqrt(2 * L * C) / pi]
+
+
 def linearisation() -> list[Expr]:
-    """To first order in delta, (22) at u_k + delta phi_j is the rate times delta phi_j, for k = 1..4 and j = 0..4."""
+    """(23), and the rate that follows from it, for k = 1..4 and j = 0..4.
+
+    With u_k + delta w and w = phi_j, (22) is to first order (23), delta (Lap w + lambda_k w + nu u_k), with the nu that
+    mu changes by; nu is 0, and the whole is the rate times delta phi_j.
+    """
     delta = sympy.Symbol("delta")
     residuals = []
     for one in map(Integer, range(1, 5)):
         for other in map(Integer, range(5)):
             if one != other:
-                u = paper.steady_state(one) + delta * paper.eigenfunction(other)
+                w = paper.eigenfunction(other)
+                u = paper.steady_state(one) + delta * w
+                nu = diff(over_interval(diff(u, x, 2) ** 2) / C, delta).subs(delta, 0)
                 first_order = diff(paper.right_hand_side(u, C), delta).subs(delta, 0)
-                residuals.append(first_order - paper.growth_rate(one, other) * paper.eigenfunction(other))
+                residuals += [
+                    nu,
+                    first_order - (diff(w, x, 2) + paper.eigenvalue(one) * w + nu * paper.steady_state(one)),
+                    first_order - paper.growth_rate(one, other) * w,
+                ]
     return residuals
+
+
+def long_time_limit() -> list[Expr]:
+    """The limits of the amplitudes of sqrt(C) v / |grad v|, for a start of zero mean with two modes of the first
+    eigenvalue, as on a square, and one of a higher: C and no more on the first two, in the start's proportion.
+    """
+    t, rate, gap = symbols("t lambda delta", positive=True)
+    start = symbols("a_1:4", positive=True)
+    rates = [rate, rate, rate + gap]
+    v = [a * paper.heat_decay(r, t) for a, r in zip(start, rates, strict=True)]
+    norm = sum(r * a**2 for a, r in zip(v, rates, strict=True))
+    end = [limit(simplify(sqrt(C * a**2 / norm)), t, oo) for a in v]
+    return [end[2], end[0] * start[1] - end[1] * start[0], rate * (end[0] ** 2 + end[1] ** 2) - C]
 
 
 def backward_ill_posed() -> list[Expr]:
     """1 over the limit of the reversed rates."""
     return [1 / limit(-paper.growth_rate(Rational(1), j), j, oo)]
+
+
+def backward_singularities() -> list[Expr]:
+    """Of v / |grad v|, which (21) makes of the heat equation's solution v, when v runs back to a point mass in one, two
+    or three dimensions: its mass; and when v runs back to a unit jump in one dimension: its jump. Both in the limit.
+    """
+    tau = symbols("tau", positive=True)
+    kernel = paper.heat_kernel(tau)  # the source in d dimensions is a product of d of them, and the jump's slope is one
+    mass, square, of_slope = (integrate(simplify(f), (x, -oo, oo)) for f in (kernel, kernel**2, diff(kernel, x) ** 2))
+    masses = [limit(mass**d / sqrt(d * of_slope * square ** (d - 1)), tau, 0) for d in (1, 2, 3)]
+    return [*masses, limit(mass / sqrt(square), tau, 0)]
 
 
 CHECKS: tuple[Callable[[], list[Expr]], ...] = (
@@ -215,12 +312,18 @@ CHECKS: tuple[Callable[[], list[Expr]], ...] = (
     last_step,
     forward_sde,
     backward_sde,
+    backward_last_steps,
     multiplier,
+    other_norms,
     rescaled_heat,
     eigenpairs,
     steady_states,
+    only_steady_states,
+    total_variation_at_rest,
     linearisation,
+    long_time_limit,
     backward_ill_posed,
+    backward_singularities,
 )
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections import Counter
+from math import isfinite
 from pathlib import Path
 
 import yaml
@@ -10,6 +11,10 @@ from engine.errors import UserError
 from engine.schemas import Address, schema_errors
 
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = VERDICTS = ("confirmed", "not confirmed", "not testable here")
+ORIGINS = {"paper": "statements of the paper", "ours": "statements of ours"}
+"""Who makes a statement: the two are counted apart."""
+OURS_TO_GET_RIGHT = ("algebra", "program")
+"""Kinds of claims whose failure is an error of ours, where that of any other is a result."""
 CONDITIONS = {
     "at_most": (lambda value, bound: value <= bound, "at most {}"),
     "at_least": (lambda value, bound: value >= bound, "at least {}"),
@@ -44,20 +49,28 @@ def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
     return claims
 
 
-def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
-    """A claim's record, and whether its condition holds: None if the run was too small to give the number.
-
-    Raises UserError for a name that nothing measures.
-    """
+def measured(claim: str, measure: str, records: Records) -> dict:
+    """A claim's record. Raises UserError for one that nothing measures."""
     file, name = measure.split(".")
     record = records.get(file, {}).get(name)
     if record is None:
         known = sorted(f"{file}.{name}" for file, content in records.items() for name in content)
         raise UserError(f"claim {claim}: nothing measures {measure!r}; there are {', '.join(known)}")
+    return record
+
+
+def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
+    """A claim's record, and whether its condition holds: None if the run was too small to give the number.
+
+    Raises UserError for a name that nothing measures, and for a number that is not finite.
+    """
+    record = measured(claim, measure, records)
     ((field, condition),) = holds.items()
     if field not in record:
         raise UserError(f"claim {claim}: {measure} has no number {field!r}; it has {', '.join(record)}")
     ((kind, bound),) = condition.items()
+    if isinstance(record[field], float) and not isfinite(record[field]):
+        raise UserError(f"claim {claim}: {measure} has {record[field]} for {field!r}, and no verdict is given on that")
     return record, None if record[field] is None else bool(CONDITIONS[kind][0](record[field], bound))
 
 
@@ -85,14 +98,18 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
 
     `data` is the run's source of images: a claim on MNIST gets no verdict from a run on other images.
     """
-    row = {key: claim[key] for key in ("id", "place", "statement", "kind", "test")}
+    row = {key: claim[key] for key in ("id", "of", "place", "statement", "kind", "test", "since")}
+    row["revised"] = "{date}: {reason}".format_map(claim["revised"]) if "revised" in claim else ""
 
     def not_testable(reason: str, value: str = "not measured") -> dict:
         return row | {"value": value, "verdict": NOT_TESTABLE, "detail": reason}
 
-    if "untestable" in claim:
-        row |= {"threshold": "none", "why": "Nothing is measured."}
-        return not_testable(claim["untestable"])
+    if reason := claim.get("untestable"):
+        row |= {"threshold": "none", "why": "No verdict is given."}
+        if "measure" not in claim:
+            return not_testable(reason)
+        record = measured(claim["id"], claim["measure"], records)
+        return not_testable(fill(claim["id"], reason, record), fill(claim["id"], claim["shown"], record))
     row |= {"threshold": threshold(claim["holds"]), "why": claim["why"]}
     if needs := claim.get("needs"):
         record, fit = look_up(claim["id"], needs["measure"], needs["holds"], records)
@@ -111,48 +128,56 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
 
 def training_sentence(records: Records) -> str:
     """What the run's training was, in one sentence."""
-    sentence = (
-        "The network has {parameters:,} parameters; it saw {image_visits:,} images in {minutes:.0f} min on {device}."
-    )
+    sentence = "The network has {parameters:,} parameters; its training took {minutes:.0f} min on {device}"
+    sentence += " and made {image_visits:,} image visits."
     return sentence.format_map(records["network"]["training"])
+
+
+def count(rows: list[dict]) -> dict[str, dict[str, int]]:
+    """How many rows have each verdict, by whose statements they are: {"paper": {"confirmed": n, ...}, "ours": ...}."""
+    counts = Counter((row["of"], row["verdict"]) for row in rows)
+    return {origin: {verdict: counts[origin, verdict] for verdict in VERDICTS} for origin in ORIGINS}
+
+
+def counts_sentences(counts: dict[str, dict[str, int]]) -> list[str]:
+    """The counts in words: '4 statements of the paper: 2 confirmed, 1 not confirmed, 1 not testable here', and ours."""
+    return [
+        f"{sum(counts[origin].values())} {name}: "
+        + ", ".join(f"{n} {verdict}" for verdict, n in counts[origin].items())
+        for origin, name in ORIGINS.items()
+    ]
 
 
 def judge_all(claims: list[Claim], records: Records, preset: str, data: str, demo_note: str, training: str) -> dict:
     """The whole table with its counts, as claims.json holds it; `training` says what the run's training was."""
     rows = [judge(claim, records, data) for claim in claims]
-    counts = Counter(row["verdict"] for row in rows)
     return {
         "preset": preset,
         "data": data,
         "demo_note": demo_note,
         "training": training,
-        "counts": {verdict: counts[verdict] for verdict in VERDICTS},
+        "counts": count(rows),
         "claims": rows,
     }
 
 
-def failed_algebra(table: dict) -> list[str]:
-    """The claims of algebra that are not confirmed: these are errors, all other such claims are results."""
-    return [row["id"] for row in table["claims"] if row["kind"] == "algebra" and row["verdict"] != CONFIRMED]
+def errors(table: dict) -> list[str]:
+    """The claims of algebra, and those about the program itself, that are not confirmed."""
+    return [row["id"] for row in table["claims"] if row["kind"] in OURS_TO_GET_RIGHT and row["verdict"] != CONFIRMED]
 
 
 def as_text(table: dict, width: int) -> str:
-    """The table for a terminal of `width` columns: for each claim its verdict, the value and the argument."""
+    """The table for a terminal of `width` columns: for each claim its verdict, the value and the argument; first the
+    paper's statements, then ours.
+    """
     marks = {CONFIRMED: "yes", NOT_CONFIRMED: "NO", NOT_TESTABLE: "-"}
-    lines = []
-    for row in table["claims"]:
-        lines += [f"{marks[row['verdict']]:>3}  {row['id']} ({row['kind']}; {row['place']})"]
-        for text in (row["statement"], f"{row['value']}; asked: {row['threshold']}", row["detail"]):
-            lines += textwrap.wrap(text, width, initial_indent=" " * 5, subsequent_indent=" " * 7)
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in table["counts"].items())
-    title = f"The paper's claims, by the run '{table['preset']}' on {table['data']}"
-    return "\n".join(
-        [
-            title,
-            *filter(None, [table["demo_note"], table["training"]]),
-            "",
-            *lines,
-            "",
-            f"{len(table['claims'])} claims: {counts}.",
-        ]
-    )
+    lines = [f"The paper's claims, by the run '{table['preset']}' on {table['data']}"]
+    lines += filter(None, [table["demo_note"], table["training"]])
+    for (origin, name), sentence in zip(ORIGINS.items(), counts_sentences(table["counts"]), strict=True):
+        lines += ["", name.capitalize(), ""]
+        for row in (row for row in table["claims"] if row["of"] == origin):
+            lines += [f"{marks[row['verdict']]:>3}  {row['id']} ({row['kind']}; {row['place']})"]
+            for text in (row["statement"], f"{row['value']}; asked: {row['threshold']}", row["detail"]):
+                lines += textwrap.wrap(text, width, initial_indent=" " * 5, subsequent_indent=" " * 7)
+        lines += ["", f"{sentence}."]
+    return "\n".join(lines)

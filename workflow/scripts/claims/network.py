@@ -1,30 +1,42 @@
-"""Sections 5 and 6: the paper's network counted and timed, and what its training reads and costs.
+"""Sections 5 and 6: the paper's network counted and timed, and what its training uses, learns and costs.
 
 One function for each record of claims/network.json.
 """
 
-import ast
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from diffusion.forward import VarianceSchedule
+from diffusion.images import Digits, rescale
 from diffusion.sampling import backward_process, noise_predictor
+from diffusion.training import Training, TrainingSettings, training_steps
 from diffusion.unet import AddEmbedding, GroupNorm, SelfAttention, SinusoidalEmbedding, UNet
 from engine.device import Hardware
+from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
 
 CARD, PEAK, SECONDS = "RTX 3090", 35.6e12, 35 * 60
 """The paper's card, its float32 operations a second, and the paper's time of training."""
+PEAK_IN_BFLOAT16 = 71e12
+"""The same card's rate for products of matrices in bfloat16, summed in float32."""
+WINOGRAD = {"winograd_2": 2.25, "winograd_4": 4.0}
+"""How many times fewer multiplications a 3x3 convolution takes in tiles of 2x2 and of 4x4 results (Winograd; Lavin and
+Gray, 2016)."""
 TUTORIALS_IMAGES = 10_000
+EMISSION, VEHICLE = (1594, 4.1), 400
+"""Grams of carbon dioxide for a thousand images, and the miles that the paper sets equal to them; grams a mile of
+the average passenger vehicle (United States Environmental Protection Agency)."""
+BATCH = 4
+"""Images of the training step whose gradients are compared."""
 TOGETHER, TIMED_STEPS = 9, 4
 """Images denoised at once, as in figure 3, and how many of the T steps are timed."""
 
@@ -50,8 +62,15 @@ class Experiment:
 
 
 def size(network: UNet) -> dict:
-    """Parameters and layers."""
-    return {"parameters": parameters(network), "layers": len(layers(network))}
+    """Parameters, layers and the inputs of the network."""
+    nodes = layers(network)
+    inputs = [node.name for node in nodes if node.op == "placeholder"]
+    return {
+        "parameters": parameters(network),
+        "layers": len(nodes),
+        "inputs": len(inputs),
+        "input_names": " and ".join(inputs),
+    }
 
 
 def parameters(network: UNet) -> int:
@@ -72,56 +91,120 @@ def layers(network: UNet) -> list[fx.Node]:
     return [node for node in LayerTracer().trace(network).nodes if node.op != "output"]
 
 
-def operations(channels: int, image_size: int) -> tuple[int, int]:
-    """Operations (multiply and add apart) on one image: of the network, and of a training step. Nothing is computed."""
+def operations(channels: int, image_size: int) -> tuple[int, int, float]:
+    """Operations (multiply and add apart) on one image, of the network and of a training step, and the share of the
+    network's that are 3x3 convolutions of stride 1. Nothing is computed.
+    """
     with torch.device("meta"):
         network = UNet(channels, image_size)
         x, t = torch.randn(1, 1, image_size, image_size), torch.ones(1, dtype=torch.long)
+        fast = 0
+
+        def count(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+            nonlocal fast
+            if isinstance(layer, nn.Conv2d) and (layer.kernel_size, layer.stride) == ((3, 3), (1, 1)):
+                fast += 2 * layer.weight.numel() * output[0, 0].numel()
+
+        for layer in network.modules():
+            layer.register_forward_hook(count)
         with FlopCounterMode(display=False) as forward:
             loss = network(x, t).square().mean()
         with FlopCounterMode(display=False) as backward:
             loss.backward()
-    return forward.get_total_flops(), forward.get_total_flops() + backward.get_total_flops()
+    of_network = forward.get_total_flops()
+    return of_network, of_network + backward.get_total_flops(), fast / of_network
 
 
 def arithmetic(paper: Experiment) -> dict:
-    """The operations of the paper's training, and the share of its card's peak that its time implies: for all images of
-    an epoch, and for as many as the tutorial takes.
+    """The operations of the paper's training over what its card can do in its time, for an epoch of all of MNIST's
+    training images and for one of as many images as the tutorial has; for the former also with Winograd's fast
+    algorithms for 3x3 convolutions, and at the card's rate for bfloat16.
     """
-    _, of_step = operations(paper.channels, paper.image_size)
-    of_training = of_step * paper.image_visits
+    _, of_step, convolutions = operations(paper.channels, paper.image_size)
+    of_image = of_step * paper.epochs / (PEAK * SECONDS)
+    use = of_image * paper.images
     return {
         "image_visits": paper.image_visits,
-        "operations": float(of_training),
-        "use_of_peak": of_training / (PEAK * SECONDS),
-        "use_with_tutorials_images": of_training / (PEAK * SECONDS) * TUTORIALS_IMAGES / paper.images,
+        "operations": float(of_step * paper.image_visits),
+        "use_of_peak": use,
+        "use_with_tutorials_images": of_image * TUTORIALS_IMAGES,
+        "convolutions": convolutions,
+        **{f"use_{name}": use * (1 - convolutions + convolutions / saved) for name, saved in WINOGRAD.items()},
+        "use_in_bfloat16": use * PEAK / PEAK_IN_BFLOAT16,
     }
 
 
-def labels(files: Iterable[Path | str]) -> dict:
-    """The names that mention a label in the files of the training's code."""
-    # images.py says how a file holds images and labels; all else is the training's own code.
-    code = [file for file in map(Path, files) if file.name != "images.py"]
-    names = label_names(code)
-    return {"names": len(names), "files": len(code), "found": ", ".join(names)}
+def carbon() -> dict:
+    """The paper's 1,594 g of carbon dioxide over its 4.1 miles, beside a passenger vehicle's emission a mile."""
+    grams, miles = EMISSION
+    return {
+        "grams": grams,
+        "miles": miles,
+        "of_vehicle": VEHICLE,
+        "a_mile": grams / miles,
+        "ratio": grams / miles / VEHICLE,
+    }
 
 
-def label_names(files: Iterable[Path | str]) -> list[str]:
-    """Every name in Python files that mentions a label, as 'file: name', in order of their places."""
-    names = []
-    for file in map(Path, files):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            for field in ("id", "attr", "arg", "name"):
-                name = getattr(node, field, None)
-                if isinstance(name, str) and "label" in name.lower():
-                    names.append(f"{file.name}: {name}")
-    return names
+def labels(digits: Digits, channels: int, schedule: VarianceSchedule, seed: int) -> dict:
+    """The largest difference between the gradients of a training step on a file of images and on the same with its
+    labels permuted, read and trained on as train_ddpm.py does.
+    """
+    order = torch.randperm(len(digits.train_labels), generator=generator(seed, "claims, labels"))
+    permuted = replace(digits, train_labels=digits.train_labels[order])
+
+    def gradient(given: Digits) -> Tensor:
+        with TemporaryDirectory() as folder:
+            given.save(Path(folder) / "images.npz")
+            images = Digits.load(Path(folder) / "images.npz").train_images
+        torch.manual_seed(seed)
+        network = UNet(channels, images.shape[-1])
+        settings = TrainingSettings(seed, steps=1, batch_size=BATCH, learning_rate=1e-3, adam_decays=(0.9, 0.999))
+        next(training_steps(Training(network, settings), images, schedule))
+        return torch.cat([p.grad.flatten() for p in network.parameters()])
+
+    first, second = gradient(digits), gradient(permuted)
+    return {
+        "difference": (first - second).abs().max().item(),
+        "gradient": first.abs().max().item(),
+        "parameters": len(first),
+        "moved": int((permuted.train_labels != digits.train_labels).sum()),
+        "images": len(digits.train_labels),
+    }
+
+
+def noise(last_loss: float, images: Tensor, schedule: VarianceSchedule) -> dict:
+    """The loss at the end of training beside that of the best linear filter for the training images, (n, 1, h, w) of
+    grey values in uint8.
+    """
+    linear = linear_loss(covariance(images), schedule)
+    return {"last_loss": last_loss, "linear_loss": linear, "to_linear": last_loss / linear}
+
+
+def covariance(images: Tensor) -> Tensor:
+    """The covariance of the images' pixels, (d, d) in float64, of values in [-1, 1]."""
+    total, products = 0, 0
+    for batch in images.flatten(1).split(5000):
+        x = rescale(batch).double()
+        total, products = total + x.sum(dim=0), products + x.T @ x
+    mean = total / len(images)
+    return products / len(images) - mean[:, None] * mean
+
+
+def linear_loss(covariance: Tensor, schedule: VarianceSchedule) -> float:
+    """The loss of Algorithm 1 of the best affine prediction of the noise from x_t, for each t its own: the mean over
+    t = 1..T and over the covariance's eigenvalues l of a l / (a l + 1 - a), where a is alpha_bar_t.
+
+    By (8), x_t and eps have the covariance sqrt(1 - a) I and x_t that of a C + (1 - a) I; the best affine prediction
+    leaves I - (1 - a) (a C + (1 - a) I)^-1 of eps's covariance I.
+    """
+    values, left = torch.linalg.eigvalsh(covariance).clamp(min=0), schedule.alpha_bar[1:, None]
+    return (left * values / (left * values + 1 - left)).mean().item()
 
 
 def training(summary: dict, paper: Experiment) -> dict:
     """What the run's training was, from its summary, and whether it was the paper's on the paper's card."""
     return {
-        "last_loss": summary["last_loss"],
         "parameters": summary["parameters"],
         "image_visits": summary["image_visits"],
         "minutes": summary["seconds"] / 60,
@@ -153,16 +236,18 @@ def generation(network: UNet, schedule: VarianceSchedule) -> dict:
 
 
 def measure(
-    paper: Experiment, summary: dict, code: Iterable[Path | str], schedule: VarianceSchedule
+    paper: Experiment, summary: dict, digits: Digits, channels: int, schedule: VarianceSchedule, seed: int
 ) -> dict[str, dict]:
-    """All records of claims/network.json, from the summary of the run's training and the files of the training's code;
-    `schedule` is the run's.
+    """All records of claims/network.json, from the summary of the run's training and its images; `channels` and
+    `schedule` are the run's.
     """
     network = paper.network()
     return {
         "size": size(network),
         "arithmetic": arithmetic(paper),
-        "labels": labels(code),
+        "carbon": carbon(),
+        "labels": labels(digits, channels, schedule, seed),
+        "noise": noise(summary["last_loss"], digits.train_images, schedule),
         "training": training(summary, paper),
         "generation": generation(network, schedule),
     }

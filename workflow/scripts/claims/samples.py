@@ -4,8 +4,10 @@ One function for each record of claims/samples.json. Images are (n, 1, h, w) in 
 number that a set is too small to give is None.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,8 +22,8 @@ from engine.randomness import generator
 
 NINE, AT_LEAST = 9, 8
 """The images of figure 3, and how many of them are handwritten digits."""
-TEST_IMAGES, WITH_NEIGHBOURS = 5000, 1000
-"""At most this many images are compared: in all, and with their nearest neighbours."""
+TEST_IMAGES, WITH_NEIGHBOURS, IN_PAIRS = 5000, 1000, 2000
+"""At most this many images are compared: in all, with their nearest neighbours, and each with each other."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +53,34 @@ class Recogniser:
         return sure & (metrics.nearest(seen, self.reference) <= self.radius), sure
 
 
-def recognised_of(recognised: np.ndarray) -> dict:
-    """How many images are recognised, with Wilson's 95% interval, and how often nine such hold at least eight."""
-    share = metrics.share(recognised.sum(), len(recognised))
-    chance = [metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share]
-    names = [f"{name}{end}" for name in ("share", "chance") for end in ("", "_low", "_high")]
-    numbers = dict(zip(names, [*share, *chance], strict=True))
-    return {"samples": len(recognised), "recognised": int(recognised.sum()), **numbers}
-
-
-def figure_3(recognise: Recogniser, images: Tensor) -> dict:
-    """How many images of figure 3 are recognised."""
-    return recognised_of(recognise(images)[0])
+def figure_3(recognise: Recogniser, images: Tensor, samples: Tensor) -> dict:
+    """How many images of figure 3 are recognised, and how often nine images would hold at least eight such, and no more
+    than here, if each is recognised as often as the samples are: all are independent runs of Algorithm 2.
+    """
+    recognised, rate = int(recognise(images)[0].sum()), float(recognise(samples)[0].mean())
+    return {
+        "recognised": recognised,
+        "images": len(images),
+        "rate": rate,
+        "at_least": AT_LEAST,
+        "chance": metrics.chance_of_at_least(AT_LEAST, NINE, rate),
+        "chance_of_no_more": 1 - metrics.chance_of_at_least(recognised + 1, len(images), rate),
+    }
 
 
 def nines(recognise: Recogniser, samples: Tensor, noise: Tensor, real: Tensor) -> dict:
-    """The share of samples that are recognised, and how often nine samples hold at least eight such; beside it the
-    shares of real test images and of pure noise, and the shares of which the classifier alone is sure.
+    """The share of samples that are recognised, with Wilson's 95% interval, and how often nine samples hold at least
+    eight such; beside it the shares of real test images and of pure noise, and the shares of which the classifier alone
+    is sure.
     """
     recognised, sure = recognise(samples)
     of_noise, sure_of_noise = recognise(noise)
-    return recognised_of(recognised) | {
+    share = metrics.share(recognised.sum(), len(recognised))
+    return {
+        "samples": len(recognised),
+        "recognised": int(recognised.sum()),
+        **metrics.ends("share", share),
+        **metrics.ends("chance", tuple(metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share)),
         "confidence": recognise.confidence,
         "sure_share": float(sure.mean()),
         "sure_of_noise": float(sure_of_noise.mean()),
@@ -87,14 +96,17 @@ def judge(summary: dict) -> dict:
 
 
 def counts(labels: np.ndarray, train_labels: np.ndarray, random: np.random.Generator) -> dict:
-    """The counts of figure 4 by chi-square tests against equal chances and against the training set's shares, and
-    their total variation distance from the latter beside what true draws give.
+    """The counts of figure 4: the largest over the smallest, beside what true draws give, as many categories drawn with
+    the training set's shares; and the counts' total variation distance from these shares, with an upper bound on that
+    of the law behind the counts.
     """
     n = len(labels)
     of_digits = np.bincount(labels, minlength=CLASSES)
     shares = np.bincount(train_labels, minlength=CLASSES) / len(train_labels)
-    uniform, as_trained = stats.chisquare(of_digits), stats.chisquare(of_digits, n * shares)
-    by_chance = metrics.total_variation(random.multinomial(n, shares, size=10_000), shares)
+    drawn = random.multinomial(n, shares, size=10_000)
+    ratio, ratios = max_over_min(of_digits), max_over_min(drawn)
+    variation, by_chance = metrics.total_variation(of_digits, shares), metrics.total_variation(drawn, shares)
+    bound = metrics.total_variation_bound(variation, n)
     excess = of_digits / n - shares
     return {
         "samples": n,
@@ -103,17 +115,25 @@ def counts(labels: np.ndarray, train_labels: np.ndarray, random: np.random.Gener
         "training_shares": shares.tolist(),
         "smallest": int(of_digits.min()),
         "largest": int(of_digits.max()),
-        "ratio": float(of_digits.max() / max(1, of_digits.min())),
-        "chi2_uniform": float(uniform.statistic),
-        "p_uniform": float(uniform.pvalue),
-        "chi2_training": float(as_trained.statistic),
-        "p_training": float(as_trained.pvalue),
-        "variation": float(metrics.total_variation(of_digits, shares)),
+        "ratio": float(ratio),
+        "ratio_low": float(np.quantile(ratios, 0.025)),
+        "ratio_median": float(np.median(ratios)),
+        "ratio_high": float(np.quantile(ratios, 0.975)),
+        "as_even": float((ratios <= ratio).mean()),
+        "p_uniform": float(stats.chisquare(of_digits).pvalue),
+        "p_training": float(stats.chisquare(of_digits, n * shares).pvalue),
+        "variation": float(variation),
+        "variation_bound": float(bound),
         "variation_expected": float(by_chance.mean()),
-        "variation_chance": float(np.quantile(by_chance, 0.975)),
+        "power": float((metrics.total_variation_bound(by_chance, n) <= 1 / CLASSES).mean()),
         "most_over": int(excess.argmax()),
         "most_under": int(excess.argmin()),
     }
+
+
+def max_over_min(counts: np.ndarray) -> np.ndarray:
+    """The largest count over the smallest along the last axis; an empty category counts as one image."""
+    return counts.max(axis=-1) / np.maximum(1, counts.min(axis=-1))
 
 
 def one_gaussian(
@@ -141,22 +161,46 @@ def one_gaussian(
     }
 
 
-def training_image(
-    runs: Tensor, run_labels: np.ndarray, original: Tensor, label: int, others: Tensor, samples: Tensor
-) -> dict:
-    """Figure 6: how near the runs come to the original, (1, 1, h, w), beside its nearest other training image; and
-    the rank test of whether they come nearer than independent samples do.
+def figure_6(runs: Tensor, run_labels: np.ndarray, original: Tensor, label: int, others: Tensor) -> dict:
+    """How near the runs of figure 6 come to the original, (1, 1, h, w), beside its nearest other training image, and
+    how many of them the classifier takes for the original's digit.
     """
-    neighbour = float(metrics.nearest(original, others)[0])
-    of_runs, of_samples = (cdist(x.flatten(1), original.flatten(1))[:, 0] for x in (runs, samples))
     return {
         "images": len(runs),
-        "nearest": float(of_runs.min()),
-        "neighbour": neighbour,
-        "p_rank": float(stats.mannwhitneyu(of_runs, of_samples, alternative="less").pvalue),
+        "nearest": float(metrics.nearest(runs, original).min()),
+        "neighbour": float(metrics.nearest(original, others)[0]),
         "label": label,
         "labels": " ".join(map(str, run_labels)),
         "same_label": int((run_labels == label).sum()),
+    }
+
+
+def originals(
+    runs: Tensor, run_labels: np.ndarray, x_0: Tensor, labels: np.ndarray, random: np.random.Generator
+) -> dict:
+    """What noised training images x_0, (n, 1, h, w), leave in the images that Algorithm 2 makes of them, one run each:
+    how often a run is nearer to its own original than to another, and how often it shows the same digit, each with the
+    d' of such a choice. The p value is that of permuted originals.
+    """
+    n = len(runs)
+    if n < 3:  # the interval leaves out one pair and needs another two
+        return {"d_prime_high": None, "digit_d_prime_high": None}
+    distances = cdist(runs.flatten(1).double(), x_0.flatten(1).double())
+    nearer = metrics.own_is_nearer(distances)
+    same_digit = metrics.share((run_labels == labels).sum(), n)
+    others = ~np.eye(n, dtype=bool)
+    return {
+        "images": n,
+        **metrics.ends("nearer", nearer),
+        **metrics.ends("d_prime", tuple(metrics.d_prime_of_choice(p, 2) for p in nearer)),
+        "p_value": metrics.permutation_test(distances, random),
+        "distance": float(np.diag(distances).mean()),
+        "distance_to_others": float(distances[others].mean()),
+        "nearest": float(np.diag(distances).min()),
+        "same_digit": int((run_labels == labels).sum()),
+        **metrics.ends("digit_share", same_digit),
+        **metrics.ends("digit_d_prime", tuple(metrics.d_prime_of_choice(p, CLASSES) for p in same_digit)),
+        "digit_by_chance": float((run_labels[:, None] == labels)[others].mean()),
     }
 
 
@@ -219,7 +263,9 @@ def neighbours(samples: Tensor, test: Tensor, train: Tensor) -> dict:
 
 @dataclass(frozen=True)
 class FigureImages:
-    """The images of figures 3 to 6, within the grey values' range, as the classifier sees them."""
+    """The images of figures 3 to 6, and runs from many training images, within the grey values' range, as the
+    classifier sees them.
+    """
 
     nine: Tensor
     """The nine of figure 3 at t = 0."""
@@ -231,17 +277,27 @@ class FigureImages:
     from_training_image: Tensor
     original: Tensor
     """The runs of figure 6, and the training image, (1, 1, h, w), that they start from."""
+    returned: Tensor
+    originals: np.ndarray
+    """Runs from other training images, one each, and the numbers of these images."""
 
     @classmethod
     def load(
-        cls, figure_3: Path | str, figure_4: Path | str, figure_5: Path | str, figure_6: Path | str
+        cls,
+        figure_3: Path | str,
+        figure_4: Path | str,
+        figure_5: Path | str,
+        figure_6: Path | str,
+        returned: Path | str,
     ) -> "FigureImages":
         """From the files of the figures' data."""
 
         def images(array: np.ndarray) -> Tensor:
             return torch.from_numpy(array).reshape(-1, 1, *array.shape[-2:]).clamp(-1, 1)
 
-        with np.load(figure_3) as three, np.load(figure_4) as four, np.load(figure_5) as five, np.load(figure_6) as six:
+        files = (figure_3, figure_4, figure_5, figure_6, returned)
+        with ExitStack() as stack:
+            three, four, five, six, many = (stack.enter_context(np.load(file)) for file in files)
             return cls(
                 nine=images(three["images"][three["t"].argmin()]),
                 samples=images(four["images"]),
@@ -249,12 +305,17 @@ class FigureImages:
                 from_one_gaussian=images(five["images"]),
                 from_training_image=images(six["images"]),
                 original=images(six["x_0"]),
+                returned=images(many["images"]),
+                originals=many["index"],
             )
 
 
-def spread(images: Tensor, number: int) -> Tensor:
+Images = TypeVar("Images", Tensor, np.ndarray)
+
+
+def spread(images: Images, number: int) -> Images:
     """At most `number` of the images, evenly spread, since MNIST's first test images are the easier ones."""
-    return images[:: max(1, -(-len(images) // number))]
+    return cast(Images, images[:: max(1, -(-len(images) // number))])
 
 
 def measure(
@@ -271,15 +332,20 @@ def measure(
     samples = figures.samples
     noise = torch.randn(samples.shape, generator=generator(seed, "claims, pure noise")).clamp(-1, 1)
     recognise = Recogniser.fit(model, confidence, spread(train, TEST_IMAGES), spread(test, WITH_NEIGHBOURS))
-    labels_5, labels_6 = (read_labels(model, x)[0] for x in (figures.from_one_gaussian, figures.from_training_image))
+    labels_5, labels_6, labels_returned = (
+        read_labels(model, x)[0] for x in (figures.from_one_gaussian, figures.from_training_image, figures.returned)
+    )
     return {
-        "figure_3": figure_3(recognise, figures.nine),
+        "figure_3": figure_3(recognise, figures.nine, samples),
         "nines": nines(recognise, samples, noise, spread(test[1:], WITH_NEIGHBOURS)),
         "judge": judge(summary),
         "counts": counts(figures.labels, train_labels, random),
-        "one_gaussian": one_gaussian(figures.from_one_gaussian, labels_5, samples, figures.labels, random),
-        "training_image": training_image(
-            figures.from_training_image, labels_6, figures.original, int(train_labels[image]), others, samples
+        "one_gaussian": one_gaussian(
+            figures.from_one_gaussian, labels_5, spread(samples, IN_PAIRS), spread(figures.labels, IN_PAIRS), random
+        ),
+        "figure_6": figure_6(figures.from_training_image, labels_6, figures.original, int(train_labels[image]), others),
+        "originals": originals(
+            figures.returned, labels_returned, train[figures.originals], train_labels[figures.originals], random
         ),
         "frechet": frechet(model, samples, noise, train, train_labels, test, random),
         "neighbours": neighbours(samples, spread(test, WITH_NEIGHBOURS), train),

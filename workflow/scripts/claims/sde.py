@@ -5,6 +5,7 @@ One function for each record of claims/sde.json.
 
 import logging
 from functools import partial
+from math import pi
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from diffusion.sde import (
     GaussianData,
     backward_by_steps,
     backward_equation,
+    by_euler_maruyama,
     forward_by_steps,
     forward_equation,
+    missing_noise,
     strong_errors,
 )
 from engine.randomness import generator
@@ -39,10 +42,24 @@ def forward(schedule: VarianceSchedule, seed: int) -> dict:
 
 
 def backward(schedule: VarianceSchedule, seed: int) -> dict:
-    """The strong order of the step (19), with the exact noise prediction for Gaussian data."""
+    """The strong order of the step (19), with the exact noise prediction for Gaussian data; beside it, the mean size of
+    the noise that (19) lacks.
+    """
     continuous = ContinuousSchedule(schedule)
     x_T, increments = _noise(seed, "backward", schedule.T)
     steps, equation = partial(backward_by_steps, data=DATA), backward_equation(continuous, DATA)
+    record = _record(strong_errors(steps, equation, continuous, x_T, REFINEMENTS, increments), schedule)
+    of_gaussian = (2 / pi) ** 0.5  # its mean absolute value over its standard deviation
+    missing = [of_gaussian * missing_noise(continuous.refined(r)) for r in REFINEMENTS]
+    return record | {"missing_coarsest": missing[0], "missing_finest": missing[-1]}
+
+
+def reverse(schedule: VarianceSchedule, seed: int) -> dict:
+    """The strong order of Euler-Maruyama steps of the equation that (19) steps, on the same paths as `backward`."""
+    continuous = ContinuousSchedule(schedule)
+    x_T, increments = _noise(seed, "backward", schedule.T)
+    equation = backward_equation(continuous, DATA)
+    steps = partial(by_euler_maruyama, equation=equation)
     return _record(strong_errors(steps, equation, continuous, x_T, REFINEMENTS, increments), schedule)
 
 
@@ -73,4 +90,4 @@ def observed_order(refinements: list[int], errors: list[float]) -> float:
 
 def measure(schedule: VarianceSchedule, seed: int) -> dict[str, dict]:
     """All records of claims/sde.json."""
-    return {"forward": forward(schedule, seed), "backward": backward(schedule, seed)}
+    return {record.__name__: record(schedule, seed) for record in (forward, backward, reverse)}

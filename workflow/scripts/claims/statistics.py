@@ -3,11 +3,14 @@
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.spatial.distance import cdist, pdist
+from scipy import optimize, stats
+from scipy.spatial.distance import pdist
 from torch import Tensor
 
 Array = NDArray[np.floating]
+Z = float(stats.norm.ppf(0.975))
+FAR = 10.0
+"""The largest d' that is told."""
 
 
 def share(count: int, total: int) -> tuple[float, float, float]:
@@ -29,30 +32,67 @@ def chance_of_at_least(successes: int, draws: int, probability: float) -> float:
     return float(stats.binom.sf(successes - 1, draws, probability))
 
 
-def energy_distance(distances: Array, first: Array) -> Array:
-    """2 E|X - Y| - E|X - X'| - E|Y - Y'| for each row of `first`, (m, n) of 0 and 1, which says of n images, with
-    pairwise `distances` (n, n), which are X; the others are Y.
-    """
-    second = 1 - first
-    n_x, n_y = first.sum(axis=1), second.sum(axis=1)
-    of_x, of_y = first @ distances, second @ distances
-    cross = (of_x * second).sum(axis=1) / (n_x * n_y)
-    return 2 * cross - (of_x * first).sum(axis=1) / n_x**2 - (of_y * second).sum(axis=1) / n_y**2
+def ends(name: str, values: tuple[float, float, float]) -> dict:
+    """A number and its interval as a record holds them: name, name_low and name_high."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def energy_test(x: ArrayLike, y: ArrayLike, random: np.random.Generator, permutations: int = 999) -> float:
-    """The p value of the two-sample permutation test of x, (n, d), and y, (m, d), by their energy distance
-    (Szekely and Rizzo, 2013). Any difference of the two laws is detected if n and m are large; the smallest p value
-    is 1 / (permutations + 1).
+def mean(values: ArrayLike) -> tuple[float, float, float]:
+    """The mean of independent values (n,) with the ends of its 95% interval, by the central limit theorem."""
+    values = np.asarray(values, dtype=np.float64)
+    centre, half = float(values.mean()), float(Z * values.std(ddof=1) / len(values) ** 0.5)
+    return centre, centre - half, centre + half
+
+
+def right_of_choice(d: float, alternatives: int) -> float:
+    """The chance to pick the one of `alternatives` observations that has the mean d, where the others have 0, and all
+    are independent Gaussians of variance 1: the integral of phi(x - d) Phi(x)^(alternatives - 1).
     """
-    x, y = (np.asarray(images, dtype=np.float64) for images in (x, y))
-    both = np.concatenate([x, y])
-    distances = cdist(both, both)
-    labels = np.concatenate([np.ones(len(x)), np.zeros(len(y))])
-    shuffled = random.permuted(np.tile(labels, (permutations, 1)), axis=1)
-    observed, by_chance = energy_distance(distances, labels[None])[0], energy_distance(distances, shuffled)
-    # Permutations with the same value up to rounding are ties, and count against rejecting the null hypothesis.
-    return float((1 + np.sum(by_chance >= observed * (1 - 1e-12))) / (permutations + 1))
+    x, weights = np.polynomial.hermite_e.hermegauss(100)
+    return float(weights @ stats.norm.cdf(x + d) ** (alternatives - 1) / weights.sum())
+
+
+def d_prime_of_choice(right: float, alternatives: int) -> float:
+    """Signal detection's d' of whoever is right this often in choosing among `alternatives`: the distance, in standard
+    deviations, that lets an observer of Gaussians be right as often. 0 is a guess; at most FAR in absolute value.
+    """
+    if not right_of_choice(-FAR, alternatives) < right < right_of_choice(FAR, alternatives):
+        return FAR if right > 0.5 else -FAR
+    return float(optimize.brentq(lambda d: right_of_choice(d, alternatives) - right, -FAR, FAR))
+
+
+def d_prime_of_decision(right: float) -> float:
+    """The same of whoever is right this often in telling, from one observation, which of two equally likely Gaussians
+    of variance 1 it came from: right with the chance Phi(d' / 2).
+    """
+    return float(np.clip(2 * stats.norm.ppf(right), -FAR, FAR))
+
+
+def own_is_nearer(distances: Array) -> tuple[float, float, float]:
+    """How often a run is nearer to its own original than to that of another run, from the distances (n, n) of run i to
+    original j, with the ends of a 95% interval: 1/2 for runs that do not depend on their originals.
+
+    The share is a U-statistic in the n independent pairs of a run and its original; its variance is the jackknife's,
+    which leaves out one pair at a time.
+    """
+    n, own = len(distances), np.diag(distances)[:, None]
+    wins = (own < distances) + (own == distances) / 2
+    np.fill_diagonal(wins, 0)
+    share = wins.sum() / (n * (n - 1))
+    without = (wins.sum() - wins.sum(axis=0) - wins.sum(axis=1)) / ((n - 1) * (n - 2))
+    half = Z * ((n - 1) / n * ((without - without.mean()) ** 2).sum()) ** 0.5
+    return float(share), float(max(0, share - half)), float(min(1, share + half))
+
+
+def permutation_test(distances: Array, random: np.random.Generator, permutations: int = 9999) -> float:
+    """The one-sided p value of the mean distance of run i to its original i, from the distances (n, n), against the
+    same with the originals permuted. Exact: if the runs do not depend on their originals, every order is as likely.
+    """
+    n = len(distances)
+    orders = random.permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
+    by_chance = distances[np.arange(n), orders].sum(axis=1)
+    # Permutations that give the same sum to rounding are ties, and count against the rejection of the hypothesis.
+    return float((1 + np.sum(by_chance <= np.trace(distances) * (1 + 1e-12))) / (permutations + 1))
 
 
 def frechet_distance(mean_1: Array, covariance_1: Array, mean_2: Array, covariance_2: Array) -> float:
@@ -88,3 +128,14 @@ def total_variation(counts: ArrayLike, probabilities: ArrayLike) -> NDArray:
     """Half the sum of |counts / their total - probabilities| over the last axis."""
     counts = np.asarray(counts, dtype=np.float64)
     return np.abs(counts / counts.sum(axis=-1, keepdims=True) - probabilities).sum(axis=-1) / 2
+
+
+def total_variation_bound(variation: ArrayLike, draws: int) -> NDArray:
+    """An upper bound, at 95%, on the total variation distance of a law from given probabilities, by the distance of the
+    shares of `draws` draws from that law.
+
+    The distance is the law's excess over the probabilities on the set of categories where that is largest. The draws
+    did not choose this set; so their share on it, a binomial one with a variance of at most 1 / (4 draws), falls short
+    of the law's by more than 1.645 / (2 sqrt(draws)) in at most 5% of cases. Their own largest excess is no smaller.
+    """
+    return np.asarray(variation) + stats.norm.ppf(0.95) / (2 * draws**0.5)

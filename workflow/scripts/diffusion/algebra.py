@@ -1,4 +1,5 @@
-"""The paper's objects in symbols, for sympy: the Gaussian (1), the steps of sections 3 and 4, and section 7 on (0, L).
+"""The paper's objects in symbols, for sympy: the Gaussian (1), the steps of sections 3 and 4, and section 7 on (0, L)
+and on a rectangle.
 
 Gaussians are isotropic, so that one coordinate stands for all. The steps are the functions of `forward` and `backward`
 themselves, called with symbols. (claims/algebra.py checks the paper's identities with them.)
@@ -15,7 +16,7 @@ from diffusion import backward, forward
 x, x_0, x_t, y, z, eps = symbols("x x_0 x_t y z epsilon", real=True)
 a, before = symbols("alpha_t abar_before", positive=True)
 """alpha_t, and alpha_bar_{t-1}: with (7), alpha_bar_t is their product."""
-L, C = symbols("L C", positive=True)
+L, M, C = symbols("L M C", positive=True)
 
 
 def density(x: Expr, mean: Expr, variance: Expr) -> Expr:
@@ -92,11 +93,49 @@ def right_hand_side(u: Expr, gradient_norm: Expr) -> Expr:
     return diff(u, x, 2) + over_interval(diff(u, x, 2) ** 2) / gradient_norm * u
 
 
+def keeping_another_norm(u: Expr, m: int, p: int) -> Expr:
+    """u_t of another equation with another norm kept: u_t = -(-Lap)^p u + mu u. Here mu, the integral of
+    (D^(m + p) u)^2 over that of (D^m u)^2, keeps the norm of the m-th derivative D^m u. With m = p = 1 it is (22).
+    """
+    mu = over_interval(diff(u, x, m + p) ** 2) / over_interval(diff(u, x, m) ** 2)
+    return -((-1) ** p) * diff(u, x, 2 * p) + mu * u
+
+
 def steady_state(k: Expr) -> Expr:
     """u_k = sqrt(C / lambda_k) phi_k."""
     return sqrt(C / eigenvalue(k)) * eigenfunction(k)
 
 
+def over_rectangle(u: Expr) -> Expr:
+    """The integral of u over (0, L) x (0, M)."""
+    return integrate(expand(u), (x, 0, L), (y, 0, M))
+
+
+def along_y(u: Expr) -> Expr:
+    """A function of x and L as the same function of y and M."""
+    return sympy.sympify(u).subs({x: y, L: M}, simultaneous=True)
+
+
+def eigenvalue_on_rectangle(j: Expr, k: Expr) -> Expr:
+    """lambda_jk of -Lap on (0, L) x (0, M) without flux through the boundary, whose phi_jk is phi_j(x) phi_k(y)."""
+    return eigenvalue(j) + along_y(eigenvalue(k))
+
+
+def steady_state_on_rectangle(j: Expr, k: Expr) -> Expr:
+    """u_jk = sqrt(C / lambda_jk) phi_jk, for j, k >= 1."""
+    return sqrt(C / eigenvalue_on_rectangle(j, k)) * eigenfunction(j) * along_y(eigenfunction(k))
+
+
 def growth_rate(k: Expr, j: Expr) -> Expr:
-    """The rate after (23) at which phi_j grows near the steady state u_k."""
+    """The rate, from (23), at which phi_j grows near the steady state u_k."""
     return sympy.sympify(eigenvalue(k) - eigenvalue(j))
+
+
+def heat_decay(rate: Expr, t: Expr) -> Expr:
+    """What the heat equation leaves of a mode's amplitude after a time t."""
+    return exp(-rate * t)
+
+
+def heat_kernel(tau: Expr) -> Expr:
+    """The heat equation's solution on the line, a time tau after it was a point mass at 0."""
+    return density(x, 0, 2 * tau)

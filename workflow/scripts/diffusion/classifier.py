@@ -38,6 +38,15 @@ class ClassifierSettings:
     """... and scaled by up to this share: the label stays the same."""
 
 
+class Dropout(nn.Dropout):
+    """Dropout whose mask is drawn on the CPU, so that it is the same whatever device computes."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        if not self.training:
+            return h
+        return h * super().forward(torch.ones(h.shape)).to(h.device)
+
+
 class Classifier(nn.Module):
     """Images (n, 1, size, size) in [-1, 1] to logits (n, 10): six 3x3 convolutions, halving twice, then a mean."""
 
@@ -62,7 +71,7 @@ class Classifier(nn.Module):
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
         )
-        self.dropout = nn.Dropout(0.2)
+        self.dropout = Dropout(0.2)
         self.logits = nn.Linear(16 * w, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +105,10 @@ def deform(x: Tensor, settings: ClassifierSettings, source: torch.Generator) -> 
 
 
 def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSettings, device: torch.device) -> Classifier:
-    """Fit a classifier to `images`, (n, 1, h, w) uint8, and `labels`, (n,), by Adam with a one-cycle rate."""
+    """Fit a classifier to `images`, (n, 1, h, w) uint8, and `labels`, (n,), by Adam with a one-cycle rate.
+
+    Raises UserError for a minibatch larger than all images, and if the loss or the weights become infinite or NaN.
+    """
     torch.manual_seed(settings.seed)  # initial weights and dropout
     model = Classifier().to(device).to(memory_format=torch.channels_last)
     images, labels = images.to(device), labels.to(device)
@@ -121,6 +133,11 @@ def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSetting
             optimiser.step()
             rate.step()
             total += loss.detach()
+        if not (total.isfinite() and all(value.isfinite().all() for value in model.state_dict().values())):
+            raise UserError(
+                f"the classifier's training diverged in epoch {epoch + 1}: its loss or weights are not finite; lower "
+                "classifier.learning_rate"
+            )
         logger.info("epoch %d of %d: loss %.4f", epoch + 1, settings.epochs, total.item() / batches)
     return model.eval()
 

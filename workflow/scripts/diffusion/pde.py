@@ -6,7 +6,7 @@
 Grids are cell-centred: N cells of width h = L / N, values at x_i = (i + 1/2) h.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import factorial
@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from scipy.linalg.lapack import zgttrf, zgttrs
 
+from engine.errors import UserError
+
 Array = NDArray[np.floating]
+
+MOST_VALUES = 20_000_000
+"""Of u are kept at most, 160 MB: on very fine grids at fewer times."""
 
 
 @overload
@@ -99,34 +104,46 @@ def multiplier(u: Array, grid: Grid) -> float:
 
 
 @lru_cache
-def _partial_fractions(order: int) -> list[tuple[complex, complex]]:
-    """(weight, a) for each pair of roots z of p in `Stepper`: 1 / p(s) is the sum of Re(weight / (1 + a s))."""
-    p = np.array([1 / factorial(k) for k in range(order, -1, -1)])  # of s^m, ..., s, 1; p' is the same less the first
-    roots = np.roots(p)
-    return [(-2 / (z * np.polyval(p[1:], z)), -1 / z) for z in roots[roots.imag > 0]]
+def _factors_of_p(order: int) -> list[complex]:
+    """a for each pair of roots, -1 / a and its conjugate, of p in `Stepper`: p(s) is the product of the |1 + a s|^2."""
+    roots = np.roots([1 / factorial(k) for k in range(order, -1, -1)])  # the coefficients of s^m, ..., s, 1
+    return [-1 / z for z in roots[roots.imag > 0]]
 
 
 class Stepper:
     """One step of size dt of (20)-(21), in O(N) work: a heat step, then the rescaling that (21) asks for.
 
     u solves (20)-(21) exactly if it is v / |v_x| times sqrt(C), with v_t = Lap v; mu(t) is the rate of the rescaling.
-    So a step advances the heat equation by 1 / p(s) instead of exp(-s), with s = -dt Lap_h and p(s) = 1 + s +
+    So a step takes the heat equation forward by 1 / p(s) in place of exp(-s), with s = -dt Lap_h and p(s) = 1 + s +
     s^2 / 2 + ... + s^m / m! for an even order m, and rescales. This approximation has order m, is positive, and
     decreases in s: no mode grows at any dt, and a lower mode never decays faster than a higher one, which is what
-    decides where the rescaled solution goes. In partial fractions it is one complex tridiagonal solve for each pair of
-    roots z of p: the sum over these of 2 Re(a / p'(z) / (1 + a s)) with a = -1 / z.
+    decides where the rescaled solution goes.
 
-    The two projections are needed: (22) as written lets an error of the norm grow as exp(2 integral of mu dt), and one
-    of the mean as exp(integral of mu dt).
+    p is the product of |1 + a s|^2 over its pairs of roots -1 / a, and 1 / |1 + a s|^2 = Im(a / (1 + a s)) / Im a: one
+    complex tridiagonal solve a pair. (The partial fractions of 1 / p itself cancel to s^-m in high modes and at large
+    dt, where rounding leaves eps / s: with order 4 and more, what was left of phi_1 was lost in it.) In floating point
+    an error of about eps dt lambda_{N-1} of u remains, relative, whatever the order.
+
+    The mean is taken out and the norm restored: (22) as written lets an error of the norm grow as exp(2 integral of
+    mu dt), and one of the mean as exp(integral of mu dt).
+
+    Raises ValueError for an order that is odd or below 2, for a dt or C that is not positive, and for a dt so large
+    that rounding would be more than a thousandth of u.
     """
+
+    LARGEST = 1e-3 / np.finfo(float).eps
+    """Of dt times the grid's largest eigenvalue."""
 
     def __init__(self, grid: Grid, dt: float, C: float, order: int = 2) -> None:
         if not (dt > 0 and C > 0):
             raise ValueError(f"the step dt = {dt} and the gradient norm C = {C} must be positive")
         if order < 2 or order % 2:
-            raise ValueError(f"the order {order} must be even")
+            raise ValueError(f"the order {order} must be even and at least 2")
+        if dt * grid.eigenvalues[-1] > self.LARGEST:
+            largest = self.LARGEST / grid.eigenvalues[-1]
+            raise ValueError(f"the step dt = {dt:g} would lose u in rounding errors: take at most {largest:.1e}")
         self.grid, self.C = grid, C
-        self.solves = [(weight, self._factors(a * dt)) for weight, a in _partial_fractions(order)]
+        self.solves = [(a, self._factors(a * dt)) for a in _factors_of_p(order)]
 
     def _factors(self, a_dt: complex) -> list[Array]:
         """Of 1 - a dt Lap_h, tridiagonal."""
@@ -140,9 +157,10 @@ class Stepper:
         return factors
 
     def __call__(self, u: Array) -> Array:
-        v = sum(((weight * zgttrs(*factors, u)[0]).real for weight, factors in self.solves), np.zeros_like(u))
-        v -= v.mean()
-        return v * np.sqrt(self.C / self.grid.gradient_norm(v))
+        for a, factors in self.solves:
+            u = (a * zgttrs(*factors, u)[0]).imag / a.imag
+            u -= u.mean()
+        return u * np.sqrt(self.C / self.grid.gradient_norm(u))
 
 
 @dataclass(frozen=True)
@@ -159,12 +177,15 @@ class Solution:
     """max over steps of |mean of u| / max |u|."""
 
 
-def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, order: int = 2) -> Solution:
-    """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept at every `save_every`-th step.
+def solve(
+    u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, order: int = 2, also: Collection[int] = ()
+) -> Solution:
+    """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept after every `save_every`-th and `also`.
 
     `order` is the order in time, an even number: a step costs order / 2 tridiagonal solves, and where only the end is
     needed, a few steps of order 6 replace hundreds of order 2.
-    The mean of u_0 is removed. Raises ValueError if nothing is left: a constant has no gradient to keep.
+    The mean of u_0 is removed. Raises ValueError if nothing is left: a constant has no gradient to keep. Raises
+    UserError if u, mu or a drift is not finite.
     """
     u = np.asarray(u_0, dtype=np.float64) - np.mean(u_0)
     C = grid.gradient_norm(u)
@@ -177,10 +198,15 @@ def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, or
         u = step(u)
         norm_drift = max(norm_drift, abs(grid.gradient_norm(u) - C) / C)
         mean_drift = max(mean_drift, abs(float(u.mean())) / float(np.abs(u).max()))
-        if n % save_every == 0:
+        if n % save_every == 0 or n in also:
             times.append(n * dt)
             states.append(u)
             rates.append(multiplier(u, grid))
+    if not (np.isfinite(u).all() and np.isfinite([C, norm_drift, mean_drift, *rates]).all()):
+        raise UserError(
+            f"the solution of the PDE is not finite after {steps} steps of {dt:g} on {grid.N} cells: it left the range "
+            "of floating-point numbers; look at pde.amplitudes, pde.length and pde.dt for one too large or small"
+        )
     return Solution(np.array(times), np.array(states), np.array(rates), C, norm_drift, mean_drift)
 
 
@@ -206,25 +232,35 @@ def leading_modes(t: Array, amplitudes: Array, eigenvalues: Array) -> list[dict]
     return [{"k": int(leader[a]), "from": float(t[a]), "to": float(t[b])} for a, b in zip(starts, ends, strict=True)]
 
 
-def exact_solution(amplitudes: Array, x: Array, t: float, L: float) -> Array:
-    """u(x, t) exactly, for u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k.
-
-    u = sqrt(C) v / |v_x| with v the heat equation's solution; exponents are taken relative to the slowest mode present,
-    so that nothing underflows.
+def motion(amplitudes: Array, eigenvalues: Array) -> Array:
+    """(22) in the amplitudes a_k of any domain's eigenfunctions: da_k/dt = (mu - lambda_k) a_k. Here mu of (22) is the
+    sum of lambda_k^2 a_k^2 over that of lambda_k a_k^2. Both are (K,).
     """
-    rate = eigenvalue(np.arange(1, len(amplitudes) + 1), L)
-    C = np.sum(rate * amplitudes**2)
-    v = amplitudes * np.exp(-(rate - rate[amplitudes != 0].min()) * t)
-    return combination(v * np.sqrt(C / np.sum(rate * v**2)), x, L)
+    mu = np.sum(eigenvalues**2 * amplitudes**2) / np.sum(eigenvalues * amplitudes**2)
+    return (mu - eigenvalues) * amplitudes
+
+
+def exact_amplitudes(amplitudes: Array, eigenvalues: Array, t: float) -> Array:
+    """The solution of `motion` a time t after it had these amplitudes, (K,): sqrt(C) v / |grad v|, with v the heat
+    equation's solution. Exponents are taken relative to the slowest mode that is present and not the constant, so that
+    nothing underflows.
+    """
+    C = np.sum(eigenvalues * amplitudes**2)
+    slowest = eigenvalues[(amplitudes != 0) & (eigenvalues > 0)].min()
+    v = amplitudes * np.exp(-(eigenvalues - slowest) * t)
+    return v * np.sqrt(C / np.sum(eigenvalues * v**2))
+
+
+def exact_solution(amplitudes: Array, x: Array, t: float, L: float) -> Array:
+    """u(x, t) exactly, for u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k."""
+    return combination(exact_amplitudes(amplitudes, eigenvalue(np.arange(1, len(amplitudes) + 1), L), t), x, L)
 
 
 def exact_semidiscrete(u_0: Array, grid: Grid, t: float) -> Array:
-    """The exact solution of (20)-(22) discretised in space alone, from u_0, (N,), by a DCT-II."""
-    a, rate = grid.amplitudes(u_0), grid.eigenvalues
-    C = np.sum(rate * a**2)
-    v = a * np.exp(-(rate - rate[1]) * t)
-    v[0] = 0
-    return grid.from_amplitudes(v * np.sqrt(C / np.sum(rate * v**2)))
+    """The exact solution of (20)-(22) discretised in space alone, from u_0, (N,), less its mean, by a DCT-II."""
+    a = grid.amplitudes(u_0)
+    a[0] = 0
+    return grid.from_amplitudes(exact_amplitudes(a, grid.eigenvalues, t))
 
 
 def l2_error(u: Array, reference: Array, grid: Grid) -> float:
@@ -235,30 +271,41 @@ def l2_error(u: Array, reference: Array, grid: Grid) -> float:
 def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: float = 1e-6) -> float:
     """The rate at which a perturbation along phi_j of the steady state u_k grows, measured on a run of `solve`.
 
-    (23) says lambda_k - lambda_j. The run lasts until, by theory, it has grown or decayed tenfold; the rate is the
+    By (23) it is lambda_k - lambda_j. The run lasts until, by theory, it has grown or decayed tenfold; the rate is the
     slope of
     log |amplitude_j| by least squares.
     """
     u_0 = steady_state(k, grid.x, grid.L, C) + size * eigenfunction(j, grid.x, grid.L)
     duration = np.log(10) / abs(grid.eigenvalues[k] - grid.eigenvalues[j])
     steps = max(10, round(duration / dt))
-    solution = solve(u_0, grid, duration / steps, steps)
+    solution = solve(u_0, grid, duration / steps, steps, save_every=max(1, steps * grid.N // MOST_VALUES))
     amplitude = np.abs(grid.amplitudes(solution.u)[:, j])
     return float(np.polyfit(solution.t, np.log(amplitude), 1)[0])
 
 
 def figure_7(
-    length: float, cells: int, dt: float, t_end: float, amplitudes: Sequence[float]
+    length: float,
+    cells: int,
+    dt: float,
+    t_end: float,
+    amplitudes: Sequence[float],
+    profile_times: Sequence[float] = (),
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The solution that figure 7 shows, from u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k, until t_end.
 
-    First the solution at about a thousand times t, (m,): x, t, u, mu and C as in `Solution`, and the amplitudes,
-    (m, K + 1), and eigenvalues, (K + 1,), of phi_0..phi_K. Then C, the drifts over all steps, and their number.
+    First the solution at about a thousand times t, (m,), fewer on a very fine grid, and at the
+    `profile_times`: x, t, u, mu and C as in `Solution`, and the amplitudes, (m, K + 1), and eigenvalues, (K + 1,), of
+    phi_0..phi_K. Then C, the drifts over all steps, and their number.
     """
     grid = Grid(length, cells)
     steps, modes = round(t_end / dt), slice(len(amplitudes) + 1)
     u_0 = combination(np.array(amplitudes), grid.x, grid.L)
-    solution = solve(u_0, grid, dt, steps, save_every=max(1, steps // 1000))
+    save_every = max(1, steps // 1000, steps * cells // MOST_VALUES)
+    also = {steps, *(round(t / dt) for t in profile_times)}
+    try:
+        solution = solve(u_0, grid, dt, steps, save_every, also=also)
+    except ValueError as reason:
+        raise UserError(f"the settings of pde cannot be used for figure 7: {reason}") from None
     arrays = {
         "x": grid.x,
         "t": solution.t,
@@ -266,6 +313,7 @@ def figure_7(
         "mu": solution.mu,
         "C": solution.C,
         "amplitudes": grid.amplitudes(solution.u)[:, modes],
+        "profile_times": np.array(profile_times),
         "eigenvalues": grid.eigenvalues[modes],
     }
     drifts = {"norm_drift": solution.norm_drift, "mean_drift": solution.mean_drift}

@@ -1,7 +1,9 @@
 """Section 5, Algorithm 2: from Gaussian noise x_T to an image x_0, one denoising step (19) at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from diffusion.backward import denoising_step
 from diffusion.forward import VarianceSchedule
 from diffusion.unet import UNet
 from engine.device import CPU, Hardware, recorded
+from engine.errors import UserError
 from engine.randomness import generator
 
 NoisePredictor = Callable[[Tensor, Tensor], Tensor]
@@ -24,30 +27,54 @@ def backward_process(
 
     x_T and z(t) are (n, 1, h, w).
     """
-    x = x_T
+
+    def step(x: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        return denoising_step(x, eps_theta(x, t), z, t, schedule)
+
+    x, step = x_T, recorded(step)
     steps = torch.arange(schedule.T + 1, device=x.device)
     yield schedule.T, x
     for t in range(schedule.T, 0, -1):
-        x = denoising_step(x, eps_theta(x, steps[t : t + 1]), z(t), t, schedule)
+        x = step(x, z(t), steps[t : t + 1])
         yield t - 1, x
 
 
-def draw_noise(seed: int, stream: str, indices: Iterable[int], T: int, shape: tuple[int, ...]) -> Tensor:
+NOISE_BYTES = 2**30
+"""The noise of a batch of samples takes at most this much memory; two batches' are there at once."""
+
+
+def draw_noise(seed: int, stream: str, indices: Sequence[int], T: int, shape: tuple[int, ...]) -> Tensor:
     """All noise of Algorithm 2 for the samples `indices`: (n, T + 1, *shape), standard Gaussian.
 
     Entry [:, 0] is x_T, entry [:, t] is the z of step t (that of t = 1 is multiplied by sigma_1 = 0). Sample i's
-    noise depends on (seed, stream, i) alone.
+    noise depends on (seed, stream, i) alone, so that several threads can draw.
     """
-    return torch.stack([torch.randn((T + 1, *shape), generator=generator(seed, stream, i)) for i in indices])
+
+    indices = list(indices)
+    noise = torch.empty(len(indices), T + 1, *shape)
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        list(threads.map(lambda place, i: place.normal_(generator=generator(seed, stream, i)), noise, indices))
+    return noise
+
+
+def _one_ahead(draw: Callable[[slice], Tensor], batches: Iterable[slice]) -> Iterator[Tensor]:
+    """draw(batch) for one batch after the other, each drawn by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: list[Future[Tensor]] = []
+        for batch in batches:
+            waiting.append(thread.submit(draw, batch))
+            if len(waiting) == 2:
+                yield waiting.pop(0).result()
+        for last in waiting:
+            yield last.result()
 
 
 def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
     """eps_theta as Algorithm 2 asks for it: images in float32, the network's products in the hardware's precision."""
-    layout = torch.channels_last if hardware.device.type == "cuda" else torch.contiguous_format  # the faster one there
-    network = recorded(model.for_sampling(hardware.precision).to(hardware.device).to(memory_format=layout))
+    network = hardware.place(model.for_sampling(hardware.precision))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        inputs = x.to(hardware.precision, memory_format=layout)
+        inputs = x.to(hardware.precision, memory_format=hardware.layout)
         return network(inputs, t).float().contiguous()
 
     return predict
@@ -73,15 +100,37 @@ class Sampler:
     def process(self, stream: str, indices: Sequence[int], x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
         """Algorithm 2 for the samples `indices` of a stream: yields (t, x_t) for t = T, T - 1, ..., 0.
 
-        Each sample starts from its own standard Gaussian, or all from the one image x_T, (1, 1, h, w). A sample does
-        not depend, to rounding, on which others are asked for.
+        Each sample starts from its own standard Gaussian, or from its own of the images x_T, (n, 1, h, w), or all from
+        one, (1, 1, h, w). A sample does not depend, to rounding, on which others are asked for. Raises
+        UserError if a sample is not finite.
         """
-        device = self.schedule.beta.device
-        noise = draw_noise(self.seed, stream, indices, self.schedule.T, self.shape).to(device)
-        start = noise[:, 0] if x_T is None else x_T.to(device).expand(len(indices), *self.shape)
-        return backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule)
+        return self._process(self._noise(stream, indices), x_T)
 
-    def in_batches(self, stream: str, indices: Sequence[int], batch_size: int) -> Iterator[tuple[int, Tensor]]:
-        """The process of one batch of samples after the other."""
-        for first in range(0, len(indices), batch_size):
-            yield from self.process(stream, indices[first : first + batch_size])
+    def in_batches(
+        self, stream: str, indices: Sequence[int], batch_size: int, x_T: Tensor | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The process of one batch of samples after the other, from as many images x_T where they are given. The noise
+        of the next batch is drawn meanwhile. A batch is smaller than asked for where its noise would take too much
+        memory.
+        """
+        bytes_a_sample = 4 * (self.schedule.T + 1) * prod(self.shape)
+        batch_size = max(1, min(batch_size, NOISE_BYTES // bytes_a_sample))
+        batches = [slice(first, first + batch_size) for first in range(0, len(indices), batch_size)]
+        noises = _one_ahead(lambda batch: self._noise(stream, indices[batch]), batches)
+        for batch, noise in zip(batches, noises, strict=True):
+            yield from self._process(noise, None if x_T is None else x_T[batch])
+
+    def _noise(self, stream: str, indices: Sequence[int]) -> Tensor:
+        return draw_noise(self.seed, stream, indices, self.schedule.T, self.shape)
+
+    def _process(self, drawn: Tensor, x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
+        noise = drawn.to(self.schedule.beta.device)
+        start = noise[:, 0] if x_T is None else x_T.to(noise.device).expand_as(noise[:, 0])
+        for t, x in backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule):
+            if t == 0 and not x.isfinite().all():
+                raise UserError(
+                    "a sample is not finite: Algorithm 2 diverged, with weights that predict no noise, or a variance "
+                    "schedule too steep for them; lower ddpm.beta_T, or train the network longer or with a lower "
+                    "ddpm.learning_rate"
+                )
+            yield t, x

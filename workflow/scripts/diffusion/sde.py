@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion.backward import denoising_step
+from diffusion.backward import denoising_step, posterior_variance
 from diffusion.forward import VarianceSchedule, forward_step
 
 
@@ -105,6 +105,22 @@ def euler_maruyama(equation: Equation, x: Tensor, increments: Tensor) -> Tensor:
     return x
 
 
+def by_euler_maruyama(x: Tensor, z: Tensor, schedule: VarianceSchedule, equation: Equation) -> Tensor:
+    """The equation by as many Euler-Maruyama steps as there are standard Gaussians z, (steps, n, 1), in place of the
+    schedule's own steps: from x, (n, 1), to the end.
+    """
+    return euler_maruyama(equation, x, z * (equation.end / len(z)) ** 0.5)
+
+
+def missing_noise(schedule: VarianceSchedule) -> float:
+    """The standard deviation of the noise that (19) lacks beside Euler-Maruyama steps: the root of the sum over t of
+    (sqrt(beta_t) - sigma_t)^2, with sigma_t from (15). With the step h = 1 / r of a refined schedule it falls only as
+    sqrt(h): near t = 0 sigma_t^2 is about (t - 1) / t times beta_t, whatever the step.
+    """
+    t = torch.arange(1, schedule.T + 1)
+    return float((schedule.beta[1:].sqrt() - posterior_variance(t, schedule).sqrt()).square().sum().sqrt())
+
+
 def forward_by_steps(x: Tensor, eps: Tensor, schedule: VarianceSchedule) -> Tensor:
     """(4) from x, (n, 1), to x_T, with the standard Gaussians eps, (T, n, 1)."""
     for t in range(1, schedule.T + 1):
@@ -127,7 +143,7 @@ def strong_errors(
     refinements: Sequence[int],
     increments: Tensor,
 ) -> list[float]:
-    """E |x_N - x(end)| over paths from x, (n, 1), for T r steps of (4) or (19), for each r of `refinements`.
+    """E |x_N - x(end)| over paths from x, (n, 1), for T r steps of one kind, for each r of `refinements`.
 
     x(end) is the equation's solution on the same Brownian paths by Euler-Maruyama steps, one for each of the
     `increments`, (T finest, n, 1); x_N is `steps(x, standard Gaussians, schedule refined r times)`.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import rescale
 from engine.device import CPU, Hardware
+from engine.errors import UserError
 from engine.randomness import generator
 
 
@@ -116,31 +117,54 @@ def loss_weights(schedule: VarianceSchedule, power: float) -> Tensor:
     At large t almost all of x_t is noise and eps is easily predicted: without weights, a short training hardly learns
     the small remainder, which decides the shape of an image. In principle each t is learned independently of the
     others, so the network that minimises the loss is the same for any weights. Ours; `power` 0 weights all steps alike,
-    as Algorithm 1.
+    as Algorithm 1. Raises UserError for a power so large that they are not finite.
     """
     noise_over_signal = (1 - schedule.alpha_bar) / schedule.alpha_bar
     weights = noise_over_signal.clamp(min=1) ** power
-    return (weights / weights[1:].mean()).float()
+    weights = (weights / weights[1:].mean()).float()
+    if not weights.isfinite().all():
+        raise UserError(f"the weights of the loss are not finite: lower ddpm.loss_weight_power, now {power}")
+    return weights
+
+
+class Objective(nn.Module):
+    """Line 5 of Algorithm 1 for a minibatch, as a function of its images, (n, 1, h, w) uint8, their steps t, (n,), and
+    the noise eps, (n, 1, h, w): the mean loss with the weights of `loss_weights`, whose gradient is taken, and the mean
+    loss without them, both ().
+    """
+
+    def __init__(self, model: nn.Module, schedule: VarianceSchedule, weight_power: float = 0.0) -> None:
+        super().__init__()
+        self.model, self.schedule = model, schedule
+        self.weights = loss_weights(schedule, weight_power)
+
+    def forward(self, images: Tensor, t: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        each = loss(self.model, rescale(images), t, eps, self.schedule)
+        return (self.weights[t] * each).mean(), each.detach().mean()
 
 
 class Training:
     """A network in training: its weights, Adam's moments, averaged weights where they are asked for, and the number of
     gradient steps behind it.
 
-    `network` is the model as it is to be evaluated, where that differs: compiled, or shared by several processes.
+    `prepare` turns the objective into what is to be evaluated, where that differs: compiled, or shared by several
+    processes.
     """
 
     def __init__(
-        self, model: nn.Module, settings: TrainingSettings, network: Callable[[Tensor, Tensor], Tensor] | None = None
+        self,
+        model: nn.Module,
+        settings: TrainingSettings,
+        prepare: Callable[[nn.Module], nn.Module] = lambda objective: objective,
     ) -> None:
-        self.model, self.settings, self.network = model, settings, network or model
+        self.model, self.settings, self.prepare = model, settings, prepare
         self.step = 0
         parameters = list(model.parameters())
         self.optimiser = torch.optim.Adam(parameters, settings.learning_rate, settings.adam_decays, fused=True)
         self.average = [p.detach().clone() for p in parameters] if settings.averaging else []
 
     def descend(self, loss: Tensor) -> None:
-        """Line 5 of Algorithm 1: one gradient step on a loss, (), by Adam."""
+        """The gradient step of line 5 of Algorithm 1, on a loss, (), by Adam."""
         self.optimiser.param_groups[0]["lr"] = self.settings.rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -160,21 +184,32 @@ class Training:
         return {name: value.contiguous() for name, value in tensors.items()}
 
     def restore(self, step: int, state: dict[str, Tensor]) -> None:
-        """Go on after a step, from the state then."""
+        """Go on after a step, from the state then. Adam's moments get the layout in memory of their weights, which its
+        fused kernel takes for granted.
+        """
         self.step = step
         with torch.no_grad():
             for name, p in self.model.named_parameters():
                 p.copy_(state[f"model.{name}"])
-                self.optimiser.state[p] = {
-                    key: state[f"adam.{key}.{name}"].to(p.device) for key in ("step", "exp_avg", "exp_avg_sq")
+                moments = {
+                    key: torch.empty_like(p).copy_(state[f"adam.{key}.{name}"]) for key in ("exp_avg", "exp_avg_sq")
                 }
+                self.optimiser.state[p] = {"step": state[f"adam.step.{name}"].to(p.device), **moments}
             for (name, _), mean in zip(self.model.named_parameters(), self.average, strict=False):
                 mean.copy_(state[f"average.{name}"])
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to sample with: averaged where averaging is on, in float32 on the CPU."""
+        """The weights to sample with: averaged where averaging is on, in float32 on the CPU.
+
+        Raises UserError if they are not finite.
+        """
         values = self.average or [p.detach() for p in self.model.parameters()]
         names = [name for name, _ in self.model.named_parameters()]
+        if not all(value.isfinite().all() for value in values):
+            raise UserError(
+                "the training diverged, and its weights are not finite: lower ddpm.learning_rate or "
+                "ddpm.loss_weight_power, or raise ddpm.warmup_steps"
+            )
         return {name: value.float().cpu().contiguous() for name, value in zip(names, values, strict=True)}
 
 
@@ -191,15 +226,14 @@ def training_steps(
     `share` is the part of each minibatch that this process computes. Minibatches and noise depend on the settings'
     seed and the step alone.
     """
-    images, schedule = images.to(hardware.device), schedule.to(hardware.device)
-    settings, shape = training.settings, tuple(images.shape[1:])
-    weights = loss_weights(schedule, settings.loss_weight_power)
+    images, settings = images.to(hardware.device), training.settings
+    objective = training.prepare(Objective(training.model, schedule.to(hardware.device), settings.loss_weight_power))
     while training.step < settings.steps:
         at = settings.seed, training.step, settings.batch_size
-        indices = minibatch(*at, len(images))[share]
-        t, eps = (hardware.send(value[share]) for value in draw(*at, schedule.T, shape, settings.stratified_t))
-        x_0 = rescale(images[hardware.send(indices)])
+        indices = hardware.send(minibatch(*at, len(images))[share])
+        drawn = draw(*at, schedule.T, tuple(images.shape[1:]), settings.stratified_t)
+        t, eps = (hardware.send(value[share]) for value in drawn)
         with hardware.mixed_precision():
-            each = loss(training.network, x_0, t, eps, schedule)
-        training.descend((weights[t] * each).mean())
-        yield training.step, each.detach().mean()
+            weighted, mean = objective(images[indices], t, eps)
+        training.descend(weighted)
+        yield training.step, mean.clone()  # of its own memory: a recorded step writes over the values of the one before

@@ -1,8 +1,8 @@
 """Section 5: the network eps_theta(x_t, t), 205 layers and 12,980,033 parameters at 64 channels.
 
 The paper gives the two counts and the type ("residual and attention blocks in a U-Net type structure"); the layers
-are those of the MathWorks tutorial that it names. Every line of a `forward` below that calls something is one layer
-of that graph, which is how a test counts 205.
+are those of the MathWorks tutorial that it names. A layer is a node of the graph that tracing the network gives, with
+inputs, sums and concatenations, attention and the sinusoidal embedding being one each (`claims.network.layers`).
 """
 
 import math
@@ -51,8 +51,8 @@ class SelfAttention(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         h = h.transpose(1, 2).contiguous()  # otherwise a CPU copies the weights for every image of the batch
         query, key, value = self.query_key_value(h).chunk(3, dim=2)
-        if h.is_cuda:
-            mixed = F.scaled_dot_product_attention(query, key, value)
+        if h.is_cuda:  # its fused kernels ask for a dimension of heads, and would else compute in float32
+            mixed = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None])[:, 0]
         else:  # on a CPU two plain products are faster than the fused kernel
             scores = (query / math.sqrt(query.shape[2])) @ key.transpose(1, 2)
             mixed = scores.softmax(dim=2) @ value

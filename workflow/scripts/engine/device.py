@@ -2,18 +2,25 @@
 
 import ctypes
 import logging
+import os
+import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from engine.environment import cores
 from engine.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -24,9 +31,11 @@ class Hardware:
     precision: torch.dtype
 
     @classmethod
-    def choose(cls, device: str, precision: str) -> "Hardware":
-        """By the settings of `compute`. Raises UserError for a device that is missing."""
-        chosen = choose_device(device)
+    def choose(cls, device: str, precision: str, number: int = 0) -> "Hardware":
+        """By the settings of `compute`; of several GPUs the one of this number, modulo how many there are. Raises
+        UserError for a device that is missing.
+        """
+        chosen = choose_device(device, number)
         return cls(chosen, choose_precision(precision, chosen))
 
     def __str__(self) -> str:
@@ -34,6 +43,30 @@ class Hardware:
         cpu = f"CPU with {torch.get_num_threads()} threads"
         where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu
         return f"{where}, {str(self.precision).removeprefix('torch.')}"
+
+    def facts(self) -> dict[str, str]:
+        """What a training that was stopped must find again to go on: what ran, whatever the settings called it."""
+        return {"device": self.device.type, "precision": str(self.precision), "torch": torch.__version__}
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """The order of an image's values in memory that the device convolves fastest: on a GPU a pixel's channels lie
+        together, or each convolution would transpose its images before and after.
+        """
+        return torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+
+    def place(self, network: Network) -> Network:
+        """The network, moved to the device, with its weights in the layout."""
+        return network.to(self.device).to(memory_format=self.layout)
+
+    def at_once(self, images: int) -> int:
+        """How many images to denoise at once where the settings say `images`: a GPU takes up to 500, which keep it
+        busy, if its free memory holds them.
+        """
+        if self.device.type != "cuda":
+            return images
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return max(images, min(500, free // BYTES_AN_IMAGE))
 
     def send(self, value: Tensor) -> Tensor:
         """The value on the device. The program does not wait for the copy: a GPU makes it when it needs the value."""
@@ -54,38 +87,107 @@ class Hardware:
 
 
 CPU = Hardware(torch.device("cpu"), torch.float32)
+BYTES_AN_IMAGE = 2**24
+"""Of GPU memory that sampling takes for an image of 32x32 pixels, at most: its noise, 2 MB, and what layers hold."""
 
 
 def use_threads(threads: int) -> None:
-    """Compute on this many CPU threads, and let freed memory stay with the process. Every step frees and allocates the
-    same tensors; glibc would return each large one to the system and have its pages cleared again, which costs up to
-    a third of a training step.
+    """Compute on this many CPU threads, but on no more than this process's share of the cores that it may use; and let
+    freed memory stay with the process. Every step frees and allocates the same tensors; glibc would return each large
+    one to the system and have its pages cleared again, which costs up to a third of a training step.
     """
-    torch.set_num_threads(threads)
+    share = cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of several processes that train together
+    torch.set_num_threads(max(1, min(threads, share)))
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from <malloc.h>
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def prepare(threads: int, device: str, precision: str) -> "Hardware":
+def prepare(threads: int, device: str, precision: str, number: int = 0) -> "Hardware":
     """Set a job up to compute, by the settings of `compute`, and say in its log on what."""
     use_threads(threads)
-    hardware = Hardware.choose(device, precision)
+    hardware = Hardware.choose(device, precision, number)
     logger.info("computing on %s", hardware)
     return hardware
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one and the CPU elsewhere. Raises UserError for a device that is missing."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "compute.device is 'cuda', but PyTorch finds no CUDA device on this machine: set it to 'auto' or 'cpu', "
-            "or check the driver with nvidia-smi"
+def choose_device(name: str, number: int = 0) -> torch.device:
+    """`auto` is CUDA where PyTorch can use a GPU, and the CPU elsewhere: Apple's GPU is not used. Of several GPUs it is
+    the one of this number, modulo how many there are.
+
+    Raises UserError for a device that is missing. A GPU that PyTorch cannot use is said in a sentence. From now on
+    cuDNN measures its algorithms for each shape and keeps the fastest, and float32 means float32: in TF32, its own
+    choice for convolutions, it would round their inputs to 11 bits.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    refusal = why_no_gpu()
+    if refusal is None:
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.allow_tf32 = False
+        return torch.device("cuda", number % torch.cuda.device_count())
+    if name == "cuda":
+        raise UserError(f"compute.device is 'cuda', but {refusal}; or set it to 'auto' or 'cpu'")
+    if refusal != NO_GPU:
+        logger.warning("%s; computing on the CPU, which is some hundred times slower", refusal)
+    return torch.device("cpu")
+
+
+NO_GPU = "PyTorch finds no CUDA device on this machine: check the driver with nvidia-smi"
+
+
+def why_no_gpu() -> str | None:
+    """Why PyTorch cannot use this machine's GPU, with what to do; None if it can."""
+    ours = f"PyTorch {torch.__version__}"
+    if torch.cuda.is_available():
+        major, minor = torch.cuda.get_device_capability()
+        built = torch.cuda.get_arch_list()
+        if _has_kernels(major, minor, built):
+            return None
+        return (
+            f"{ours} has no kernels for the {torch.cuda.get_device_name()} (compute capability {major}.{minor}; it has "
+            f"{', '.join(built)}): use another GPU, or a PyTorch that was built for this one"
         )
-    return torch.device(name)
+    card = _card_and_driver()
+    if card is None:
+        return NO_GPU
+    if torch.version.cuda is None:
+        return f"{card} is on this machine, but {ours} was built without CUDA: install a build that has it"
+    return (
+        f"{card} is on this machine, but {ours}, which was built for CUDA {torch.version.cuda}, cannot use it: update "
+        f"the driver to one for CUDA {torch.version.cuda} or later, or install a PyTorch built for an earlier CUDA"
+    )
+
+
+def _has_kernels(major: int, minor: int, built: list[str]) -> bool:
+    """Whether a wheel with code for `built` ('sm_80', 'compute_120') runs on a GPU of this compute capability: machine
+    code runs on later minor versions, intermediate code on all later ones.
+    """
+    for name in built:
+        kind, _, digits = name.partition("_")
+        number = int("".join(filter(str.isdigit, digits)) or 0)  # 90 of '90a'
+        version = divmod(number, 10)
+        if (kind == "sm" and version[0] == major and version[1] <= minor) or (
+            kind == "compute" and version <= (major, minor)
+        ):
+            return True
+    return False
+
+
+def _card_and_driver() -> str | None:
+    """For instance 'NVIDIA A100 with driver 535.104', as nvidia-smi has them; None if there is no such card, or if
+    CUDA_VISIBLE_DEVICES hides it.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not shutil.which("nvidia-smi"):
+        return None
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    first = answer.splitlines()[:1]
+    return " with driver ".join(part.strip() for part in first[0].split(",")) if first else None
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
@@ -102,32 +204,109 @@ def _cpu_multiplies_bfloat16() -> bool:
     return bool(supported and supported())
 
 
-def compiled(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network for training: on a GPU with its elementwise kernels fused and all launches recorded once (CUDA
-    graphs). Without a C compiler, which PyTorch's compiler needs, it runs uncompiled. On a CPU compilation gains
-    nothing.
+class Compiler:
+    """Compiles what a training evaluates in each of its `steps`, where that gains: on a GPU, its elementwise kernels
+    fused and all launches recorded once (CUDA graphs), unless the training is shorter than the compilation.
     """
-    if device.type != "cuda":
-        return network
-    torch._dynamo.config.suppress_errors = True  # what cannot be compiled is reported, and runs uncompiled
-    return cast(nn.Module, torch.compile(network, mode="reduce-overhead", dynamic=False))
+
+    WORTHWHILE = 5_000
+    """Steps from which a minute or two of compilation are less than what they save, some 10 ms a step."""
+
+    def __init__(self, hardware: Hardware, steps: int) -> None:
+        self.wanted = hardware.device.type == "cuda" and steps >= self.WORTHWHILE
+        self.worked = False
+        """Whether the training runs compiled; known after its first step."""
+        self.seconds = 0.0
+
+    def __call__(self, module: nn.Module) -> nn.Module:
+        """The module, whose parameters stay its own, to be called as before."""
+        return Compiled(module, self) if self.wanted else module
+
+    def compile(self, module: nn.Module) -> Callable[..., tuple[Tensor, ...]]:
+        """The module as one compiled graph. Several processes compile side by side, each with its own threads."""
+        from torch._inductor import config  # takes a second to import
+
+        config.compile_threads = torch.get_num_threads()
+        return torch.compile(module, mode="reduce-overhead", dynamic=False, fullgraph=True)
 
 
-def recorded(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The network for sampling: on a GPU all launches of an evaluation are recorded once for each shape of its first
-    argument, then replayed (CUDA graphs): at small batches a GPU would otherwise wait for the next launch most of the
-    time.
+class Compiled(nn.Module):
+    """A module that is compiled at its first call, forwards and backwards. If that fails it runs as it stands, and the
+    log says so: what fails is found out before the first step is taken.
+
+    It returns a tuple, whose first value is differentiated.
+    """
+
+    def __init__(self, module: nn.Module, compiler: Compiler) -> None:
+        super().__init__()
+        self.module, self.compiler = module, compiler
+        self.run: list[
+            Callable[..., tuple[Tensor, ...]]
+        ] = []  # in a list, since a second module is no part of this one
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        if not self.run:
+            self.run.append(self._compile(*arguments))
+        if arguments[0].is_cuda:
+            torch.compiler.cudagraph_mark_step_begin()  # the graphs may write over the values of the step before
+        return self.run[0](*arguments)
+
+    def _compile(self, *arguments: Tensor) -> Callable[..., tuple[Tensor, ...]]:
+        started = time.monotonic()
+        try:
+            run = self.compiler.compile(self.module)
+            value, *_ = run(*arguments)
+            # Not backward(), which would add to the gradients, and tell other processes of them.
+            torch.autograd.grad(value, list(self.module.parameters()), allow_unused=True)
+        except Exception as error:
+            reason = " ".join(str(error).split("\n")[:2])  # what follows tells where PyTorch was
+            logger.warning(
+                "the training runs uncompiled, and 2 to 3 times slower: compilation failed (%s: %s). PyTorch's "
+                "compiler needs a C compiler (gcc, or $CC) and Python's header files (Python.h, of python3-dev)",
+                *(type(error).__name__, reason),
+            )
+            return self.module
+        self.compiler.worked, self.compiler.seconds = True, time.monotonic() - started
+        logger.info("compiled in %.0f s", self.compiler.seconds)
+        return run
+
+
+def recorded(step: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function of tensors, for repeated evaluation without gradients: on a GPU all its launches are recorded once for
+    each shape of its first argument, then replayed (a CUDA graph). At small batches a GPU would otherwise wait for the
+    next launch most of the time. The function must not read a value back from the GPU.
     """
     graphs: dict[torch.Size, Callable[..., Tensor]] = {}
 
     def replay(*arguments: Tensor) -> Tensor:
         x = arguments[0]
         if not x.is_cuda:
-            return network(*arguments)
-        if x.shape not in graphs:
-            examples = tuple(value.clone() for value in arguments)
-            graphed = torch.cuda.make_graphed_callables(lambda *inputs: network(*inputs), examples)
-            graphs[x.shape] = cast(Callable[..., Tensor], graphed)
-        return graphs[x.shape](*arguments)
+            return step(*arguments)
+        with torch.cuda.device(x.device):
+            if x.shape not in graphs:
+                graphs[x.shape] = _record(step, arguments)
+            return graphs[x.shape](*arguments)
+
+    return replay
+
+
+def _record(step: Callable[..., Tensor], arguments: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+    """The recorded step, for arguments of these shapes."""
+    inputs = [value.clone(memory_format=torch.contiguous_format) for value in arguments]
+    warm, now = torch.cuda.Stream(), torch.cuda.current_stream()
+    warm.wait_stream(now)
+    with torch.cuda.stream(warm):  # the first evaluations choose algorithms and take memory, which cannot be recorded
+        for _ in range(3):
+            step(*inputs)
+    now.wait_stream(warm)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        output = step(*inputs)
+
+    def replay(*values: Tensor) -> Tensor:
+        for kept, value in zip(inputs, values, strict=True):
+            kept.copy_(value)
+        graph.replay()
+        return output.clone()  # the next replay writes over the output
 
     return replay

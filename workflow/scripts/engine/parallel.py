@@ -44,7 +44,9 @@ def join(hardware: Hardware) -> Hardware:
             )
         device = torch.device("cuda", number)
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        distributed.init_process_group("nccl", device_id=device)
+    else:
+        distributed.init_process_group("gloo")
     return replace(hardware, device=device)
 
 
@@ -67,8 +69,12 @@ def workers() -> int:
 
 
 def shared(model: nn.Module) -> nn.Module:
-    """The model, wrapped so that its gradients are means over all processes."""
-    return DistributedDataParallel(model) if workers() > 1 else model
+    """The model, wrapped so that its gradients are means over all processes. Nothing else is exchanged: all processes
+    have the same constants.
+    """
+    if workers() == 1:
+        return model
+    return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def share(batch_size: int) -> slice:

@@ -25,13 +25,15 @@ def follow(
     done: int = 0,
     wait: Callable[[], None] = lambda: None,
     note: Callable[[], str] = str,
+    longest: float = math.inf,
 ) -> Iterator[Item]:
     """The steps of a long job, `total` of equal length of which `done` have been taken before, as they come: with a bar
     on a terminal, which `note` is shown beside, and a forecast in the log now and then.
 
-    `wait` waits for a device that computes while the program continues (see `Forecast`).
+    `wait` waits for a device that computes while the program continues (see `Forecast`). Raises UserError if the first
+    forecast is more than `longest` seconds.
     """
-    forecast = Forecast(work, total - done, wait)
+    forecast = Forecast(work, total - done, wait, longest)
     hidden = True if parallel.rank() > 0 else None  # None: hidden unless on a terminal
     with tqdm(total=total, initial=done, unit="step", desc=work, dynamic_ncols=True, disable=hidden) as bar:
         for step in steps:
@@ -55,7 +57,7 @@ class Forecast:
     right again soon after the machine has become busy or idle.
 
     `step` is to be called after each step. `wait` waits for a device that computes while the program continues; it is
-    called for each line.
+    called for each line. Raises UserError if the job will take more than `longest` seconds by the first line.
     """
 
     SKIPPED, MEASURED = 3, 5
@@ -63,8 +65,10 @@ class Forecast:
     FIRST, LONGEST = 15.0, 600.0
     """Seconds to the second line, and between two lines at most."""
 
-    def __init__(self, work: str, steps: int, wait: Callable[[], None] = lambda: None) -> None:
-        self.work, self.steps, self.wait = work, steps, wait
+    def __init__(
+        self, work: str, steps: int, wait: Callable[[], None] = lambda: None, longest: float = math.inf
+    ) -> None:
+        self.work, self.steps, self.wait, self.longest = work, steps, wait, longest
         self.done = 0
         self.since = (0, 0.0)
         """The step and the time of the line before."""
@@ -76,12 +80,23 @@ class Forecast:
             self.wait()
             self.since = self.done, time.monotonic()
         elif self.done == self.SKIPPED + self.MEASURED:
-            self._line()
+            self._check(self._line())
         elif self.done > self.SKIPPED + self.MEASURED and time.monotonic() - self.since[1] > self.pause:
             self._line()
             self.pause = min(2 * self.pause, self.LONGEST)
 
-    def _line(self) -> None:
+    def _check(self, seconds: float) -> None:
+        """Later lines may exceed the limit because the machine has become busy, which is no reason to stop."""
+        if seconds > self.longest:
+            days = seconds / 86_400
+            raise UserError(
+                f"{self.work} will take about {days:.3g} days on this CPU, but execution.cpu_days allows "
+                f"{self.longest / 86_400:.3g}: use a GPU, or a smaller experiment (make laptop, make shipped), or, if "
+                f"you mean it, set execution.cpu_days to more than {days:.3g}"
+            )
+
+    def _line(self) -> float:
+        """Returns the seconds that are left."""
         self.wait()
         step, started = self.since
         self.since = self.done, time.monotonic()
@@ -95,11 +110,13 @@ class Forecast:
             seconds,
             duration(seconds * left),
         )
+        return seconds * left
 
 
 class History:
     """The course of a training of `steps` steps: one row for every `row_steps` of them, with the step, the images seen,
-    the mean loss, the learning rate `rate(step)`, the speed and the seconds.
+    the mean loss, the learning rate `rate(step)`, the speed and the seconds. The first steps of a sitting, in which a
+    GPU also compiles and records, count in the seconds but not in the speed.
     """
 
     def __init__(
@@ -131,12 +148,14 @@ class History:
         Raises UserError where the mean loss of a row is not finite.
         """
         self._now = time.monotonic()
-        for step, loss in steps:
+        for taken, (step, loss) in enumerate(steps, 1):
             self.loss_sum += loss
             before, self._now = self._now, time.monotonic()
             self.seconds += self._now - before
             if step % self.row_steps == 0 or step == self.steps:
                 self._add_row(step)
+            if taken == Forecast.SKIPPED:
+                self._since = (step, self.seconds)
             yield step, loss
 
     def last_loss(self) -> str:
@@ -149,7 +168,8 @@ class History:
         self.loss_sum.zero_()
         if not math.isfinite(mean):
             raise UserError(
-                f"the loss became {mean} before step {step}: lower ddpm.learning_rate or raise ddpm.warmup_steps"
+                f"the loss became {mean} before step {step}: lower ddpm.learning_rate or "
+                "ddpm.loss_weight_power, or raise ddpm.warmup_steps"
             )
         first, started = self._since
         row = {

@@ -2,7 +2,8 @@
 
 A draw depends on its address alone (the experiment's seed, the name of a stream, a step or an index), never on
 what was drawn before it. So results do not depend on batch sizes, on how samples are split over jobs, or on
-an interruption. All draws are made on the CPU, so that they are the same whatever device computes.
+an interruption. All draws are made on the CPU, so that they are the same whatever device computes; the classifier's
+dropout too, though it is drawn in turn from PyTorch's own generator.
 """
 
 import zlib

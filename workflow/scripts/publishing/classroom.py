@@ -70,7 +70,7 @@ def pde_frames(solution: Mapping[str, Array], L: float) -> dict:
 
     At each time: the amplitudes, and relative to the steady states, |a_j| sqrt(lambda_j / C), which is 1 at one; C of
     (21), mu of (22), the rates mu - lambda_j at which the modes grow now, the mean, the mode k that rules, and the
-    amplitude sqrt(C / lambda_k) of the steady state on its side. For all times: the rates lambda_k - lambda_j of (23),
+    amplitude sqrt(C / lambda_k) of the steady state on its side. For all times: the rates lambda_k - lambda_j by (23),
     in row k, how long each mode rules, and phi_0..phi_K at the points `x` that the page draws.
     """
     t, a, rate = solution["t"], solution["amplitudes"], solution["eigenvalues"]

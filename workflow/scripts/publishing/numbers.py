@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claims.ledger import VERDICTS
+from claims.ledger import ORIGINS, VERDICTS, count, counts_sentences
 from diffusion.forward import VarianceSchedule
 from diffusion.pde import leading_modes
 from engine.errors import UserError
 from engine.files import read_json
 from publishing.origin import pins
 
-CLAIM = ("id", "place", "statement", "kind", "test", "threshold", "why", "value", "verdict", "detail")
+CLAIM = (
+    "id", "of", "place", "statement", "kind", "test", "threshold", "why", "since", "revised",
+    "value", "verdict", "detail",
+)  # fmt: skip
 
 
 def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, settings: dict[str, Any]) -> dict:
@@ -49,6 +52,7 @@ def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, setti
             "leaders": leaders,
         },
         "arithmetic": read_json(files["network"])["arithmetic"],
+        "figures": {name: read_json(files["images"])[name] for name in ("figure_3", "figure_6")},
         "claims": ledger,
         "costs": costs(files["benchmarks"]),
         "packages": pins(files["packages"]),
@@ -120,7 +124,9 @@ def commonest_error(confusion: pd.DataFrame) -> dict | None:
 
 
 def read_claims(file: Path | str) -> dict:
-    """The ledger of claims with their verdicts. Raises UserError, which names what is wrong with the file."""
+    """The ledger of claims with their verdicts, and the counts of these, also in words. Raises UserError, which names
+    what is wrong with the file.
+    """
     remedy = "delete it and run again to make it again"
     try:
         ledger = read_json(file)
@@ -134,9 +140,8 @@ def read_claims(file: Path | str) -> dict:
         name = f"claim {n} ({claim.get('id', 'without id') if isinstance(claim, dict) else 'no table'}) in {file}"
         if missing := [key for key in CLAIM if key not in claim]:
             raise UserError(f"{name} lacks {', '.join(missing)}: {remedy}")
-        if claim["verdict"] not in VERDICTS:
-            raise UserError(
-                f"{name} has the verdict {claim['verdict']!r}, but must have {' or '.join(VERDICTS)}: {remedy}"
-            )
-    ledger["counts"] = {verdict: sum(c["verdict"] == verdict for c in ledger["claims"]) for verdict in VERDICTS}
-    return ledger
+        for key, allowed in (("verdict", VERDICTS), ("of", ORIGINS)):
+            if claim[key] not in allowed:
+                raise UserError(f"{name} has the {key} {claim[key]!r}, but must have {' or '.join(allowed)}: {remedy}")
+    counts = count(ledger["claims"])
+    return ledger | {"counts": counts, "summary": counts_sentences(counts)}

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter, StrMethodFormatter
 
 from diffusion.pde import leading_modes, mode_shares
 
@@ -45,7 +45,8 @@ def save(figure: Figure, pdf: Path | str, png: Path | str, note: str = "") -> No
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure in the common style, sizes in inches."""
+    """An empty figure in the common style over matplotlib's defaults, whatever the user's are; sizes in inches."""
+    mpl.rcdefaults()
     mpl.rcParams.update(STYLE)
     return Figure(figsize=(width, height), layout="constrained")
 
@@ -185,7 +186,7 @@ def _profiles(ax: Axes, x: np.ndarray, t: np.ndarray, u: np.ndarray, times: np.n
 
 
 def _amplitudes(ax: Axes, t: np.ndarray, relative: np.ndarray, rate: np.ndarray, reigns: list[dict]) -> None:
-    """Amplitudes relative to the steady states. Where phi_k rules, dashes show the slopes lambda_k - lambda_j of (23).
+    """Amplitudes relative to the steady states. Where phi_k rules, dashes show the slopes lambda_k - lambda_j by (23).
 
     `relative`, (m, K), and `rate`, (K,), are those of phi_1..phi_K; `reigns` says when each of them rules.
     """
@@ -221,6 +222,9 @@ def learning_curve(data: pd.DataFrame) -> Figure:
     smooth = data.groupby(bins)[["images", "loss"]].mean()
     ax.loglog(smooth["images"], smooth["loss"], color="black", label="mean over a twelfth of a decade")
     ax.set(xlabel="images seen in training", ylabel=r"loss: mean of $(\varepsilon - \varepsilon_\theta)^2$")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    ax.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())

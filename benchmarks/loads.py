@@ -1,0 +1,105 @@
+"""How much of its idle speed a job keeps beside other programs: 0, 1, 2 and 4 busy processes, started here.
+
+.venv/bin/python -m benchmarks.loads
+
+Training and sampling run at the demo's settings, for a few seconds each, in turns over the variants below, which differ
+in how the threads of a job wait for each other. OpenMP's threads spin at each barrier by default: a thread that waits
+uses the core which the one it waits for needs. The variable that forbids it is read when PyTorch is loaded, so each
+measurement has a process of its own.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+
+from benchmarks import ROOT
+from benchmarks.measuring import machine, report
+from engine.printing import until_read
+
+VARIANTS = {
+    "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
+    "as it comes": {},
+    "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "one thread": {"OMP_WAIT_POLICY": "PASSIVE", "THREADS": "1"},
+}
+MEASURE = """
+import json, os, sys
+from benchmarks.ours import Ours
+from benchmarks.settings import settings
+demo = settings("demo")
+ours = Ours("cpu", demo["compute"]["precision"], int(os.environ["THREADS"]), demo["ddpm"]["channels"],
+            demo["data"]["image_size"])
+seconds, rates = float(sys.argv[1]), {}
+for what, batch, measure in (("training", demo["ddpm"]["batch_size"], ours.train), ("sampling", 100, ours.sample)):
+    rate = measure(batch, 2)
+    rates[what] = measure(batch, max(2, int(seconds * rate / batch)))
+print(json.dumps(rates))
+"""
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """Processes beside this one that compute all the time."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def rates(variant: str, threads: int, seconds: float) -> dict[str, float]:
+    """Images a second in training and image-steps a second in sampling, in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    environment |= {"THREADS": str(threads)} | VARIANTS[variant]
+    command = [sys.executable, "-c", MEASURE, str(seconds)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--loads", type=int, nargs="+", default=[0, 1, 2, 4], help="busy processes beside the job")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    given = parser.parse_args()
+
+    measured = []
+    for load in given.loads:
+        for _ in range(given.rounds):
+            for variant in VARIANTS:
+                with busy(load):
+                    found = rates(variant, given.threads, given.seconds)
+                measured += [{"load": load, "variant": variant, "work": work, "rate": r} for work, r in found.items()]
+        print(f"{load} beside: done", flush=True)
+    medians = pd.DataFrame(measured).pivot_table(
+        index=["work", "variant"], columns="load", values="rate", aggfunc="median", sort=False
+    )
+    shares = medians.div(medians[given.loads[0]], axis="index")
+    table = pd.DataFrame(
+        {
+            f"{load} beside": [f"{r:.0f} ({s:.0%})" for r, s in zip(medians[load], shares[load], strict=True)]
+            for load in given.loads
+        },
+        index=medians.index,
+    ).reset_index()
+    report(
+        "loads",
+        f"Medians of {given.rounds} rounds with {given.threads} threads: images/s in training, image-steps/s in "
+        f"sampling, and the share of the same variant's speed with {given.loads[0]} beside.",
+        table,
+        {"machine": machine(["torch"]), "measured": measured},
+    )
+
+
+if __name__ == "__main__":
+    with until_read():
+        main()

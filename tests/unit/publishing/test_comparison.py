@@ -1,0 +1,82 @@
+"""A run beside its reference: a correct rerun agrees, another seed agrees, a spoilt run does not."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from engine.errors import UserError
+from publishing.comparison import LEVEL, compare
+
+REFERENCE = {
+    "parameters": {"kind": "exact", "value": 3_254_177},
+    "error": {"kind": "rounding", "value": 1.4875192142972669e-03},
+    "recognised": {"kind": "share", "count": 444, "total": 500},
+    "categories": {"kind": "counts", "values": [53, 48, 52, 51, 49, 61, 70, 43, 39, 34]},
+    "loss": {"kind": "factor", "value": 0.0366, "at_most": 1.1},
+}
+
+
+def differing(**changes):
+    here = copy.deepcopy(REFERENCE)
+    for name, values in changes.items():
+        here[name] |= values
+    return [line.name for line in compare(here, REFERENCE) if not line.agrees]
+
+
+def test_a_run_agrees_with_itself():
+    assert differing() == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"error": {"value": 1.4875192142972669e-03 * (1 + 1e-9)}},
+        {"recognised": {"count": 88, "total": 100}},
+        {"categories": {"values": [48, 53, 60, 42, 49, 61, 55, 43, 49, 40]}},
+        {"loss": {"value": 0.0380}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_another_correct_run_may_give_agrees(changes):
+    assert differing(**changes) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parameters": {"value": 3_254_178}},
+        {"error": {"value": 1.4875192142972669e-03 * (1 + 1e-5)}},
+        {"error": {"value": float("nan")}},
+        {"recognised": {"count": 380}},
+        {"categories": {"values": [500, 0, 0, 0, 0, 0, 0, 0, 0, 0]}},
+        {"loss": {"value": 0.0320}},
+        {"loss": {"value": float("nan")}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_no_correct_run_gives_differs(changes):
+    assert differing(**changes) == list(changes)
+
+
+def test_true_draws_fail_the_tests_of_chance_as_rarely_as_said():
+    """Of 2,000 pairs of correct runs, a test at LEVEL fails 2 on average, more than 9 with a chance of 5e-5."""
+    random, failures = np.random.default_rng(0), {"recognised": 0, "categories": 0}
+    for _ in range(2000):
+        pair = [
+            {
+                "recognised": {"kind": "share", "count": int(random.binomial(500, 0.89)), "total": 500},
+                "categories": {"kind": "counts", "values": random.multinomial(500, [0.1] * 10).tolist()},
+            }
+            for _ in range(2)
+        ]
+        for line in compare(*pair):
+            failures[line.name] += not line.agrees
+    assert max(failures.values()) <= 9 and LEVEL == 1e-3
+
+
+def test_a_run_of_another_form_is_refused():
+    with pytest.raises(UserError, match="the reference has 'parameters', which this run has not"):
+        list(compare({}, REFERENCE))
+    with pytest.raises(UserError, match="a kind that is not known"):
+        list(compare({"x": {}}, {"x": {"kind": "guess"}}))
