@@ -36,3 +36,12 @@ def test_the_table_of_figures_is_true():
     assert len(rows) == 7
     drawn = defined(["workflow/scripts/publishing/plots.py"])
     assert {function for _, function in rows} <= drawn
+
+
+def test_the_commands_for_conda_have_the_locks_versions_and_the_platforms_are_told():
+    page = (ROOT / "docs/conda.md").read_text(encoding="utf-8")
+    lists = "".join((ROOT / "envs" / f"{name}.in").read_text(encoding="utf-8") for name in ("workflow", "learn"))
+    named = re.findall(r"\b[\w-]+==[\d.]+", page + (ROOT / "profiles/README.md").read_text(encoding="utf-8"))
+    assert len(named) == 3 and all(f"{pin}\n" in lists for pin in named)
+    for words in ("glibc 2.28", "macOS 14", "Apple silicon"):
+        assert words in page and words in README
