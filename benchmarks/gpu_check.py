@@ -51,7 +51,7 @@ LIMITS = {
     "eager": 90,
     "sampling": 90,
     "repeated": 90,
-    "processes": 90,
+    "processes": 150,
     "real": 150,
 }
 """The stages in their order, each with the seconds that it may take, within those of the whole check."""
@@ -89,7 +89,7 @@ class Sizes:
 
 
 PAPER = Sizes(64, 32, PAPER_BATCH, 4, 8192, 200, (9, 100, 500), 500, 500, 2000)
-SMALL = Sizes(32, 8, 8, 2, 128, 3, (2, 3), 3, 20, 150)
+SMALL = Sizes(32, 8, 8, 2, 128, 3, (2, 3), 3, 20, 60)
 
 BANDS = {
     # (source, image size): where the mean loss of the last quarter of `real_steps` steps must be. On MNIST the training
