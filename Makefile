@@ -1,7 +1,8 @@
 # Everything runs in .venv, made here from the exact pins and hashes of envs/. Paths are relative, so that a checkout
-# may stand in a folder with spaces in its name.
+# may stand in a folder of any name.
 PYTHON ?= python3
-CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
+# How many cores to use; if empty, all that this process may use (see engine/environment.py).
+CORES ?=
 # Where MNIST lies if not on the internet: a folder or a URL, as in `make laptop MNIST=/data/mnist`.
 MNIST ?=
 # Fewer samples for a quick look, as in `make shipped SAMPLES=100`, whose results are in results/shipped-100.
@@ -14,23 +15,43 @@ ARGS ?=
 # What `make bench` measures; also `precision`, which takes the weights of a finished run.
 PARTS ?= network pde
 
+# What the user's variables say to Python, as PYTHONPATH, is meant for other programs.
+unexport $(filter PYTHON%,$(.VARIABLES))
+
+# A text as one word of the shell.
+quoted = '$(subst ','\'',$1)'
+
 VARIANTS = $(basename $(notdir $(wildcard benchmarks/variants/*.yaml)))
-SNAKEMAKE = .venv/bin/python -m snakemake --cores $(CORES)
-MIRROR = $(if $(MNIST),'execution={"mirrors": ["$(MNIST)"]}')
+SNAKEMAKE = .venv/bin/python workflow/scripts/start_snakemake.py $(if $(CORES),--cores $(CORES))
+# Named by its variable, since an address may hold a password, and make shows its commands.
+override export MNIST := $(value MNIST)
+MIRROR = $(if $(MNIST),'execution={"mirrors": ["$$MNIST"]}')
 # A run of PRESET: its settings lie over those of config.yaml, and over both those that SAMPLES asks for.
 RUN = $(PRESET)$(if $(SAMPLES),-$(SAMPLES))
 FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
 OVERLAYS = $(strip $(if $(filter-out paper,$(PRESET)),presets/$(PRESET).yaml) $(FEWER))
 SETTINGS = $(if $(OVERLAYS),--configfile $(OVERLAYS)) $(if $(MIRROR),--config $(MIRROR))
-WRITE_FEWER = $(if $(FEWER),printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}\n' > $(FEWER) && )
+WRITE_FEWER = $(if $(FEWER),mkdir -p results && printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}\n' > $(FEWER) && )
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
+
+PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
+ifeq ($(filter estimate,$(MAKECMDGOALS)),)  # which takes a file of settings too
+ifneq ($(words $(PRESET))$(filter-out $(PRESETS),$(PRESET)),1)
+$(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
+endif
+endif
+ifneq ($(value SAMPLES),)
+ifeq ($(shell printf %s $(call quoted,$(value SAMPLES)) | grep -Ex '[1-9][0-9]*'),)
+$(error SAMPLES is '$(value SAMPLES)', but must be a number of samples, at least 1, in plain digits)
+endif
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo laptop shipped paper verify compare report weights gallery estimate bench gpu-check quality test lint \
 	format lock clean
 
 help:  ## print this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
 
 demo: .venv/workflow  ## all seven figures in minutes, without network or GPU, from scikit-learn's digits
 	$(WORKFLOW)
@@ -103,13 +124,15 @@ clean:  ## remove results/demo (the other results cost hours: remove them by han
 	rm -rf results/demo
 
 .venv/workflow: envs/workflow.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with make PYTHON=...")'
+	@$(PYTHON) envs/supported.py
+	$(PYTHON) -c 'import os, sys; sys.exit(any(sign in os.getcwd() for sign in "{}:") and \
+		"a folder whose name has a brace or a colon cannot be used: rename it, or move this checkout elsewhere")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/workflow.txt
+	.venv/bin/python workflow/scripts/install_packages.py envs/workflow
 	touch $@
 
 .venv/tests: .venv/workflow envs/tests.txt
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/tests.txt
+	.venv/bin/python workflow/scripts/install_packages.py envs/tests
 	touch $@
 
 # The peers have an environment of their own, which sees the workflow's packages through a .pth file.
@@ -117,5 +140,5 @@ clean:  ## remove results/demo (the other results cost hours: remove them by han
 	.venv/bin/python -m venv --without-pip .venv/peers
 	.venv/peers/bin/python -c 'import pathlib, sysconfig; own = pathlib.Path(sysconfig.get_path("purelib")); \
 		(own / "workflow.pth").write_text(f"../../../../lib/{own.parent.name}/site-packages\n")'
-	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/peers.txt
+	.venv/peers/bin/python workflow/scripts/install_packages.py benchmarks/peers
 	touch $@

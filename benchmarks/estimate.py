@@ -7,7 +7,6 @@ Downloads are not counted, and parts that could run side by side are counted one
 
 import argparse
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -32,6 +31,8 @@ from diffusion.classifier import ClassifierSettings, probabilities, train_classi
 from diffusion.data import COUNTS
 from diffusion.images import rescale
 from diffusion.pde import Grid, combination, solve
+from engine.environment import cores
+from engine.printing import until_read
 from engine.progress import duration
 
 
@@ -155,7 +156,7 @@ def estimate(config: dict, threads: int, at_least: float = 5.0) -> tuple[str, di
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("preset", nargs="?", default="paper", help="demo, laptop, paper, or a file of settings")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=cores())
     given = parser.parse_args()
     logging.disable(logging.INFO)
     config = settings(given.preset)
@@ -174,4 +175,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

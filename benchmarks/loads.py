@@ -20,6 +20,7 @@ import pandas as pd
 
 from benchmarks import ROOT
 from benchmarks.measuring import machine, report
+from engine.printing import until_read
 
 VARIANTS = {
     "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
@@ -100,4 +101,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

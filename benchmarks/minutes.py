@@ -16,6 +16,7 @@ import pandas as pd
 
 from benchmarks import ROOT
 from benchmarks.settings import settings
+from engine.printing import until_read
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"}
@@ -24,7 +25,7 @@ HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"}
 
 def rules(benchmarks: Path) -> pd.DataFrame:
     """A row a job that ran: seconds, its share of all jobs', and how many cores it kept busy; longest first."""
-    files = sorted(benchmarks.rglob("*.tsv"))
+    files = sorted(benchmarks.rglob("[!.]*.tsv"))
     if not files:
         raise SystemExit(f"{benchmarks} holds no benchmark files: run the preset first")
     rows = []
@@ -56,7 +57,7 @@ def start_seconds(script: Path, repeats: int = 3) -> float:
 def starts() -> pd.DataFrame:
     """A row a script of the rules: seconds to start, and whether it loads PyTorch; longest first."""
     rows = []
-    for script in sorted(SCRIPTS.glob("*.py")):
+    for script in sorted(SCRIPTS.glob("[!.]*.py")):
         if "snakemake." not in script.read_text(encoding="utf-8"):
             continue
         loaded = f"{imports(script)}\nimport sys\nprint(*sys.modules)"
@@ -83,4 +84,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

@@ -6,7 +6,6 @@ In every round each contestant trains and samples for a few steps, one after the
 """
 
 import argparse
-import os
 from statistics import median
 
 import pandas as pd
@@ -18,6 +17,8 @@ from benchmarks.ours import Ours, clock
 from benchmarks.peers import DenoisingDiffusionPytorch, Diffusers
 from benchmarks.settings import settings
 from engine.device import Hardware, use_threads
+from engine.environment import cores
+from engine.printing import until_read
 
 CONVOLUTION_CHANNELS = 256
 
@@ -52,7 +53,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--batch-size", type=int, nargs="+", help="64; on a GPU also 128, the paper's")
     parser.add_argument("--samples", type=int, help="time this many whole samples once; 500 on a GPU, else 0")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=cores())
     return parser.parse_args()
 
 
@@ -148,4 +149,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

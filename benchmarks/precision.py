@@ -6,7 +6,6 @@ It takes the network and the classifier of a finished run, results/<preset>/.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +21,8 @@ from diffusion.images import snapshots
 from diffusion.sampling import Sampler
 from diffusion.unet import UNet
 from engine.device import Hardware, choose_device, use_threads
+from engine.environment import cores
+from engine.printing import until_read
 
 
 def samples(config: dict, results: Path, count: int, hardware: Hardware) -> Tensor:
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--results", type=Path, help="the run's folder; results/<preset> by default")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=cores())
     given = parser.parse_args()
 
     use_threads(given.threads)
@@ -75,4 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

@@ -16,6 +16,7 @@ from benchmarks import RESULTS
 from benchmarks.measuring import report
 from claims import statistics as metrics
 from engine.files import read_json
+from engine.printing import until_read
 from publishing import plots
 
 
@@ -74,4 +75,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_read():
+        main()

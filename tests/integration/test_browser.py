@@ -1,14 +1,18 @@
 """The page for the classroom in a real browser: Chromium, without a network, on the page of a tiny run."""
 
+import base64
 import json
 import math
 import re
 import shutil
 import time
+from io import BytesIO
 
 import numpy as np
 import pytest
 from conftest import TINY, Checkout
+from PIL import Image
+from pypdf import PdfReader
 from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
@@ -356,3 +360,54 @@ def test_sliders_have_names_and_values_in_words_and_the_focus_is_seen(classroom)
         reached.append(focused.tag_name)
         assert focused.value_of_css_property("outline-style") == "solid"
     assert reached == ["a"] * 3 + ["button", "input"] * 3
+
+
+def contrasting(classroom, element) -> np.ndarray:
+    """Of each pixel of an element: does it stand out from the page's ground by 3 to 1, as WCAG 2 asks of graphics?"""
+    classroom.show(element)
+    image = Image.open(BytesIO(element.screenshot_as_png)).convert("RGB")
+    parts = np.asarray(image, float) / 255
+    light = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    ground = luminance(classroom.find("html").value_of_css_property("background-color"))
+    return (np.maximum(light, ground) + 0.05) / (np.minimum(light, ground) + 0.05) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_high_contrast_keeps_bars_tracks_labels_and_the_ruling_mode(classroom, scheme):
+    """In forced colours a browser takes backgrounds away: nothing may be said by them alone."""
+    classroom.open(forced_colors="active", prefers_color_scheme=scheme)
+    classroom.go("pde", classroom.last("pde") // 3)
+    solid, hatched = (contrasting(classroom, classroom.find(f".bars .{kind} div")) for kind in ("grows", "dies"))
+    assert solid.mean() > 0.95 and 0.3 < hatched.mean() < 0.9
+    for section in SECTIONS:
+        track = contrasting(classroom, classroom.slider(section))
+        assert track[:, 60:-60].any(axis=0).mean() > 0.95
+        assert contrasting(classroom, classroom.find(f"#{section} button")).mean() > 0.03  # its border and its label
+    now = contrasting(classroom, classroom.find(".phases .now"))
+    other = contrasting(classroom, classroom.find(".phases span:not(.now)"))
+    assert now.mean() > 0.3 > other.mean()
+    button = classroom.find("#pde button")
+    colour, ground = (luminance(button.value_of_css_property(name)) for name in ("color", "background-color"))
+    assert abs(colour - ground) > 0.5
+
+
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("width, height", [(8.27, 11.69), (8.5, 11), (11.69, 8.27)])
+def test_printed_it_has_a_page_for_each_experiment_and_its_bars(classroom, width, height, background):
+    classroom.open(prefers_color_scheme="dark")
+    for section in SECTIONS:
+        classroom.go(section, classroom.last(section) // 3)
+    printed = classroom.cdp("Page.printToPDF", printBackground=background, paperWidth=width, paperHeight=height)
+    pages = PdfReader(BytesIO(base64.b64decode(printed["data"]))).pages
+    texts = [page.extract_text() for page in pages]
+    assert [len(page.images) for page in pages] == [3, 9, 0], "the pictures of an experiment stay together"
+    titles = ("1 Forwards", "2 Backwards", "3 The norm-preserving")
+    assert [[title in text for title in titles] for text in texts] == np.eye(3, dtype=bool).tolist()
+    assert ["Ask:" in text for text in texts] == [True] * 3
+    assert not any(word in text for text in texts for word in ("Play", "Page Up", "1 A digit dissolves"))
+    drawing = pages[2].get_contents().get_data().decode("latin-1")
+    bars = {kind: len(classroom.chrome.find_elements(By.CSS_SELECTOR, f".bars .{kind}")) for kind in ("grows", "dies")}
+    filled = re.findall(r"\.6902 \.2667 \.0392 rg\n/G\d+ gs\n[\d. ]+ re\nf", drawing)
+    hatched = re.findall(r"/P\d+ scn\n/G\d+ gs\n[\d. ]+ re\nf", drawing)
+    assert len(filled) == bars["grows"] > 0
+    assert len(hatched) >= bars["dies"] > 0

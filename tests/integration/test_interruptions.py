@@ -6,6 +6,7 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,3 +170,50 @@ def test_a_disk_that_fills_up_during_training_costs_nothing(long, mounted):
     filler.unlink()
     assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
     assert "continuing after step" in (long / LOG).read_text()
+
+
+def test_a_mistaken_command_costs_nothing(long):
+    """Another setting by mistake, stopped with Ctrl-C; a comment in the code; then the first command again."""
+    weights, states = long / "results/tiny/models/ddpm.safetensors", long / "results/tiny/models/ddpm_states"
+    (long / "long.yaml").write_text("ddpm: {epochs: 0.4}")
+    assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
+    before = weights.read_bytes()
+
+    (long / "long.yaml").write_text("ddpm: {epochs: 2.0, learning_rate: 0.001}")
+    (long / LOG).unlink()
+    mistake = begin(long, "--", TARGET)
+    wait_until(lambda: says(long / LOG, "step 50 of 359"), mistake)
+    os.killpg(mistake.pid, signal.SIGINT)
+    mistake.wait()
+    assert "Traceback" not in (long / "output").read_text() and not weights.exists()
+    assert len(list(states.iterdir())) == 2
+
+    (long / "long.yaml").write_text("ddpm: {epochs: 0.4}")
+    module = long / "workflow/scripts/engine/progress.py"
+    module.write_text(module.read_text().replace('"""How far', '"""A word more. How far') + "\n# And a comment.\n")
+    assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
+    assert weights.read_bytes() == before and "continuing after step 71 of 71" in (long / LOG).read_text()
+
+
+def test_sampling_that_was_stopped_goes_on_after_its_last_batch(long):
+    """Ctrl-C in the last batch; the samples are those of a run that was not stopped, bit for bit."""
+    (long / "long.yaml").write_text(
+        "samples: {count: 24}\nddpm: {T: 400, beta_T: 0.02}\nexecution: {shards: 1, batch_size: 8}\n"
+        "figures: {forward_times: [0, 400], backward_times: [400, 0]}"
+    )
+    shard, log = "results/tiny/samples/shards/1-of-1.npz", long / "results/tiny/logs/generate_samples_1-of-1.log"
+    states = long / "results/tiny/samples/shards_states"
+    running = begin(long, "--", shard)
+    wait_until(lambda: list(states.glob("*/*/000000016.safetensors")), running)
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait() != 0
+    output = (long / "output").read_text()
+    assert "rule generate_samples was stopped by Ctrl-C" in output and "Traceback" not in output
+
+    assert begin(long, "--", shard).wait() == 0, (long / "output").read_text()
+    assert "continuing after 16 of 24" in log.read_text()
+    interrupted = (long / shard).read_bytes()
+    shutil.rmtree(states)
+    (long / shard).unlink()
+    assert begin(long, "--", shard).wait() == 0 and "continuing" not in log.read_text()
+    assert (long / shard).read_bytes() == interrupted

@@ -15,6 +15,8 @@ rule check_algebra:
         "<logs>/check_algebra.log",
     benchmark:
         "<benchmarks>/check_algebra.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/learn.yaml"
     message:
@@ -34,6 +36,8 @@ rule measure_forward:
         "<logs>/measure_forward.log",
     benchmark:
         "<benchmarks>/measure_forward.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
@@ -55,6 +59,8 @@ rule measure_sde:
         "<logs>/measure_sde.log",
     benchmark:
         "<benchmarks>/measure_sde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -67,7 +73,7 @@ rule measure_sde:
 
 
 # The paper's experiment, whatever a preset makes of it in this run.
-PAPER = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
+PAPER = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
 rule measure_network:
@@ -81,6 +87,8 @@ rule measure_network:
         "<logs>/measure_network.log",
     benchmark:
         "<benchmarks>/measure_network.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
@@ -142,6 +150,8 @@ rule measure_samples:
         "<logs>/measure_samples.log",
     benchmark:
         "<benchmarks>/measure_samples.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
@@ -168,6 +178,8 @@ rule measure_pde:
         "<logs>/measure_pde.log",
     benchmark:
         "<benchmarks>/measure_pde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/numerics.yaml"
     message:
@@ -189,6 +201,8 @@ rule judge_claims:
         "<logs>/judge_claims.log",
     benchmark:
         "<benchmarks>/judge_claims.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/numerics.yaml"
     params:

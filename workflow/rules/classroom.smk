@@ -24,6 +24,8 @@ rule make_classroom:
         "<logs>/make_classroom.log",
     benchmark:
         "<benchmarks>/make_classroom.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/learn.yaml"
     params:

@@ -15,6 +15,7 @@ rule download_mnist:
         "<logs>/download_mnist.log",
     benchmark:
         "<benchmarks>/download_mnist.tsv"
+    localrule: True
     conda:
         "../../envs/learn.yaml"
     message:
@@ -33,6 +34,8 @@ rule prepare_images:
         "<logs>/prepare_images.log",
     benchmark:
         "<benchmarks>/prepare_images.tsv"
+    group:
+        "images"
     conda:
         "../../envs/learn.yaml"
     params:

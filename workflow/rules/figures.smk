@@ -21,6 +21,8 @@ rule choose_training_images:
         "<logs>/choose_training_images.log",
     benchmark:
         "<benchmarks>/choose_training_images.tsv"
+    group:
+        "images"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -43,6 +45,8 @@ rule noise_image:
         "<logs>/noise_image.log",
     benchmark:
         "<benchmarks>/noise_image.tsv"
+    group:
+        "images"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -152,6 +156,8 @@ for name, figure in FIGURES.items():
             f"<logs>/{figure['rule']}.log",
         benchmark:
             f"<benchmarks>/{figure['rule']}.tsv"
+        group:
+            "documents"
         conda:
             "../../envs/numerics.yaml"
         params:

@@ -61,6 +61,8 @@ rule gather_numbers:
         "<logs>/gather_numbers.log",
     benchmark:
         "<benchmarks>/gather_numbers.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -101,6 +103,8 @@ rule typeset_companion:
         "<logs>/typeset_companion.log",
     benchmark:
         "<benchmarks>/typeset_companion.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/paper.yaml"
     message:

@@ -16,6 +16,8 @@ rule solve_pde:
         "<logs>/solve_pde.log",
     benchmark:
         "<benchmarks>/solve_pde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/numerics.yaml"
     params:
@@ -37,6 +39,8 @@ rule verify_pde:
         "<logs>/verify_pde.log",
     benchmark:
         "<benchmarks>/verify_pde.tsv"
+    group:
+        "equations"
     conda:
         "../../envs/numerics.yaml"
     params:

@@ -7,9 +7,13 @@ its origin and its results, and provenance/, a copy of the workflow (describe_ru
 
 import re
 
+# How the workflow's own files are called. What editors and systems put beside them is called otherwise.
+OURS = re.compile(
+    r"\w[\w-]*(\.schema)?(\.(bib|cff|css|csv|html|in|js|json|md|py|pyi|rst|safetensors|sh|smk|txt|typ|yaml))?"
+)
 # What the workflow consists of. A run's crate holds a copy, so that it explains itself without git.
 SOURCES = [
-    file.relative_to(workflow.basedir).as_posix()
+    file.as_posix()
     for pattern in (
         "Snakefile",
         "config.yaml",
@@ -21,8 +25,8 @@ SOURCES = [
         "workflow/**/*.*",
         *(["weights/ddpm*", "weights/classifier*", "weights/SHA256SUMS"] if SHIPPED else []),
     )
-    for file in sorted(Path(workflow.basedir).glob(pattern))
-    if file.is_file() and file.suffix != ".pyc"
+    for file in sorted(Path().glob(pattern))
+    if file.is_file() and all(OURS.fullmatch(part) for part in file.parts)
 ]
 
 
@@ -36,6 +40,8 @@ rule fingerprint_data:
         "<logs>/fingerprint_data.log",
     benchmark:
         "<benchmarks>/fingerprint_data.tsv"
+    group:
+        "images"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -67,7 +73,7 @@ rule describe_run:
         training="<results>/models/ddpm.json",
         schema="workflow/schemas/config.schema.yaml",
         citation="CITATION.cff",
-        environments=[f"{file.removesuffix('.yaml')}.in" for file in SOURCES if re.match(r"envs/.*\.yaml", file)],
+        environments=expand("envs/{list}.in", list=["learn", "numerics", "paper", "provenance"]),
         sources=SOURCES,
     output:
         crate="<results>/ro-crate-metadata.json",
@@ -76,6 +82,8 @@ rule describe_run:
         "<logs>/describe_run.log",
     benchmark:
         "<benchmarks>/describe_run.tsv"
+    group:
+        "documents"
     conda:
         "../../envs/provenance.yaml"
     params:

@@ -45,6 +45,8 @@ rule categorise_samples:
         "<logs>/categorise_samples.log",
     benchmark:
         "<benchmarks>/categorise_samples.tsv"
+    group:
+        "claims"
     conda:
         "../../envs/learn.yaml"
     params:

@@ -7,21 +7,28 @@ changes no result is read by the scripts from the configuration itself, so that 
 """
 
 import os
-import sys
+import signal
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-sys.path.append(str(SCRIPTS))
+from engine import packages, settings
 
-from engine import settings
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
-SCHEMA = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
-if errors := settings.errors(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))):
+if refusal := packages.refusal():
+    raise WorkflowError(refusal)
+if not config:
+    raise WorkflowError("config.yaml was not read, as in a module: start Snakemake with the Snakefile of this workflow")
+if errors := settings.errors(config, schema):
     raise WorkflowError("the settings (config.yaml, presets/, --config) cannot be used:\n" + "\n".join(errors))
+config.update(settings.declare(config, schema))
+
+# Ctrl-C reaches a script while it is still importing, where Python answers with a traceback. In the jobs that this
+# process starts it is held back until the script can answer it (engine/job.py).
+shell._process_args["preexec_fn"] = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 for folder in [Path("results") / config["preset"], Path("results"), Path(".")]:
     if folder.is_dir():

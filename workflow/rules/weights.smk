@@ -29,6 +29,8 @@ for model in SHIPPED:
             f"<logs>/unpack_{model}.log",
         benchmark:
             f"<benchmarks>/unpack_{model}.tsv"
+        group:
+            "weights"
         conda:
             "../../envs/learn.yaml"
         params:

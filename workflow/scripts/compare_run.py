@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 from engine.files import read_json, write_json
+from engine.printing import until_read
 from publishing.comparison import compare, quantities
 from publishing.origin import commit, processor
 
@@ -31,8 +32,9 @@ try:
     lines = list(compare(here, reference["quantities"]))
 except UserError as error:
     sys.exit(f"error: {error}")
-print(*lines, sep="\n")
 differ = [line for line in lines if not line.agrees]
 agreeing = f"{len(lines) - len(differ)} of {len(lines)} numbers agree with the reference"
-print(f"\n{agreeing}, which was made on {reference['made']['processor']}.")
+with until_read():
+    print(*lines, sep="\n")
+    print(f"\n{agreeing}, which was made on {reference['made']['processor']}.")
 sys.exit(1 if differ else 0)

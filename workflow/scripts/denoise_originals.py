@@ -1,13 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from diffusion.forward import VarianceSchedule, forward_leap
-from diffusion.images import Digits, rescale, snapshots
+from diffusion.images import Digits, rescale
 from diffusion.sampling import Sampler
 from diffusion.unet import UNet
+from engine.checkpoints import StateFolder, collect, experiment
 from engine.device import prepare
 from engine.job import job
-from engine.progress import follow
 from engine.randomness import generator
 
 params, inputs = snakemake.params, snakemake.input
@@ -25,7 +27,9 @@ with job(snakemake):
     x_T = forward_leap(x_0, schedule.T, eps, schedule)
     model = UNet.load(inputs.weights, params.network["channels"], x_0.shape[-1])
     sampler = Sampler.of(model, schedule, params.seed, hardware)
-    steps = -(-len(chosen) // batch_size) * (schedule.T + 1)
-    process = sampler.in_batches("originals", range(len(chosen)), batch_size, x_T)
-    x = snapshots(follow(process, "sampling", steps, wait=hardware.wait))[:, 0]
+    # Undeclared, as in generate_samples.py.
+    folder = Path(snakemake.output.data).with_name("originals_states")
+    states = StateFolder(folder, experiment(snakemake, "denoise_originals.py", hardware))
+    process = lambda left, size: sampler.in_batches("originals", left, size, x_T[left.start :])  # noqa: E731
+    x = collect(process, range(len(chosen)), batch_size, schedule.T + 1, states, hardware)
     np.savez(snakemake.output.data, index=chosen.numpy(), images=x[:, 0].numpy())

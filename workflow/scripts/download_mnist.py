@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from diffusion.data import download_mnist
+from diffusion.data import MIRRORS, MNIST
+from engine.download import fetch
 from engine.job import job
 
 # Read from the configuration, and not a param: MD5 sums identify the archives, so that another mirror is no
@@ -8,4 +9,4 @@ from engine.job import job
 mirrors = snakemake.config["execution"]["mirrors"]
 
 with job(snakemake):
-    download_mnist(Path(snakemake.output.archives[0]).parent, mirrors)
+    fetch(MNIST, Path(snakemake.output.archives[0]).parent, [*mirrors, *MIRRORS])

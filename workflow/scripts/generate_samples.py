@@ -1,12 +1,14 @@
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 
 from diffusion.forward import VarianceSchedule
-from diffusion.images import snapshots
 from diffusion.sampling import Sampler
 from diffusion.unet import UNet
+from engine.checkpoints import StateFolder, collect, experiment
 from engine.device import prepare
 from engine.job import job
-from engine.progress import follow
 
 params = snakemake.params
 # The batch size changes no sample, so it is no param: changing it is no reason to generate them again.
@@ -19,6 +21,9 @@ with job(snakemake):
     batch_size = hardware.at_once(wanted)
     model = UNet.load(snakemake.input.weights, params.network["channels"], params.image_size)
     sampler = Sampler.of(model, VarianceSchedule.linear(**params.schedule), params.seed, hardware)
-    steps = -(-len(index) // batch_size) * (sampler.schedule.T + 1)
-    process = follow(sampler.in_batches("sample", index, batch_size), "sampling", steps, wait=hardware.wait)
-    np.savez(snakemake.output.samples, index=np.array(index), images=snapshots(process)[:, 0].numpy())
+    # Undeclared, and apart from the shards: Snakemake removes what a failed job declared.
+    folder = Path(snakemake.output.samples).parent.parent / "shards_states" / snakemake.wildcards.scatteritem
+    states = StateFolder(folder, experiment(snakemake, "generate_samples.py", hardware))
+    steps = sampler.schedule.T + 1
+    images = collect(partial(sampler.in_batches, "sample"), index, batch_size, steps, states, hardware)
+    np.savez(snakemake.output.samples, index=np.array(index), images=images.numpy())

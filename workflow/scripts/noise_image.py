@@ -15,6 +15,7 @@ with job(snakemake):
     def eps(t: int) -> torch.Tensor:
         return torch.randn(x_0.shape, generator=generator(params.seed, "forward", t))
 
-    x = snapshots(forward_process(x_0, schedule, eps), range(schedule.T + 1))[0, :, 0].numpy()
+    recorded = sorted({0, *params.times, *params.slider_times, schedule.T})
+    x = snapshots(forward_process(x_0, schedule, eps), recorded)[0, :, 0].numpy()
     for file, times in ((output.data, params.times), (output.slider, params.slider_times)):
-        np.savez(file, t=np.array(times), images=x[times], x_0=x[0], x_T=x[-1])
+        np.savez(file, t=np.array(times), images=x[np.searchsorted(recorded, times)], x_0=x[0], x_T=x[-1])

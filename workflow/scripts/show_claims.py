@@ -7,12 +7,14 @@ from pathlib import Path
 
 from claims.ledger import as_text, errors
 from engine.files import read_json
+from engine.printing import until_read
 
 
 def show(file: Path) -> int:
     """Print claims.json; the exit code."""
     table = read_json(file)
-    print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
+    with until_read():
+        print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
     if failed := errors(table):
         print(f"error: algebra or the program is wrong: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -1,13 +1,12 @@
 import logging
 import time
 
-from safetensors.torch import save_file
-
 from diffusion.classifier import ClassifierSettings, accuracy, confusion_table, train_classifier
 from diffusion.images import Digits, rescale
 from engine.device import choose_device, use_threads
 from engine.files import write_json
 from engine.job import job
+from engine.tensors import write_tensors
 
 params, output = snakemake.params, snakemake.output
 
@@ -30,4 +29,4 @@ with job(snakemake):
     logging.info("%.2f %% of %d test images are recognised", 100 * summary["test_accuracy"], summary["test_images"])
     confusion.to_csv(output.confusion)
     write_json(output.summary, summary)
-    save_file({name: value.contiguous() for name, value in model.cpu().state_dict().items()}, output.weights)
+    write_tensors(output.weights, model.state_dict())

@@ -2,18 +2,18 @@ import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits
 from diffusion.training import Training, TrainingSettings, training_steps
 from diffusion.unet import UNet
 from engine import parallel
-from engine.checkpoints import StateFolder, fingerprint, run
+from engine.checkpoints import StateFolder, experiment, run
 from engine.device import Compiler, prepare
 from engine.files import write_json
 from engine.job import asked_to_stop, job
 from engine.progress import History
+from engine.tensors import read_tensors, write_tensors
 from publishing.training import Earlier, history_table, summary
 
 params, inputs, output = snakemake.params, snakemake.input, snakemake.output
@@ -30,7 +30,7 @@ with job(snakemake):
     earlier = Earlier()
     if inputs.start:
         weights, *records = inputs.start
-        model.load_state_dict(load_file(weights))
+        model.load_state_dict(read_tensors(weights))
         earlier = Earlier.read(*records)
     # Another seed for every start, or the minibatches and noise of the earlier training would be repeated.
     settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
@@ -42,9 +42,8 @@ with job(snakemake):
     )
     history = History(settings.steps, settings.batch_size, settings.rate, hardware.device)
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.
-    files = [Path(snakemake.scriptdir) / "train_ddpm.py", *inputs]
-    experiment = fingerprint(files, dict(params.items()) | {"compute": hardware.facts()})
-    states = StateFolder(Path(output.weights).parent / "ddpm_states", experiment)
+    name = experiment(snakemake, "train_ddpm.py", hardware)
+    states = StateFolder(Path(output.weights).parent / "ddpm_states", name)
     longest = 86_400 * execution["cpu_days"] if hardware.device.type == "cpu" else math.inf
     run(training, steps, history, hardware, states, save_seconds, asked_to_stop(), longest)
 
@@ -54,4 +53,4 @@ with job(snakemake):
         record |= {"compiled": compiler.worked}
         table.to_csv(output.history, index=False)
         write_json(output.summary, summary(table, images, model) | record)
-        save_file(training.weights(), output.weights)
+        write_tensors(output.weights, training.weights())

@@ -2,10 +2,9 @@ import logging
 import shutil
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from engine.files import write_json
 from engine.job import job
+from engine.tensors import write_tensors
 from publishing.weights import unpack
 
 inputs, output, params = snakemake.input, snakemake.output, snakemake.params
@@ -15,4 +14,4 @@ with job(snakemake):
     logging.info("%d tensors, trained by %s", len(trained.tensors), trained.record["origin"])
     write_json(output.summary, trained.record["summary"])
     shutil.copyfile(snakemake.input.table, output.table)
-    save_file(trained.tensors, output.weights)
+    write_tensors(output.weights, trained.tensors)

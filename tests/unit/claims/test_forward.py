@@ -38,14 +38,14 @@ def test_the_reader_is_as_good_as_theory_allows():
     clean = torch.full((1, 1, 4, 4), 0.5) * torch.from_numpy(1 - 2 * truth).float().reshape(-1, 1, 1, 1)
     at_T = forward_leap(clean, 1, normal(4000, 1, 4, 4), OF_TWO)
     read = reader(clean[:2], truth[:2], OF_TWO)
-    found = forward.visible(read, clean + 0.01 * at_T, at_T, truth)
+    found = forward.visible(read, clean, clean + 0.01 * at_T, at_T, truth)
     distance = 2 * 2 * (0.1 / 0.9) ** 0.5  # between the two means, in standard deviations
     assert found["accuracy_low"] < stats.norm.cdf(distance / 2) < found["accuracy_high"]
     assert (
         found["d_prime_low"] < distance / 2**0.5 < found["d_prime_high"]
     )  # a choice of two is worth sqrt(2) times more
     assert (found["chance"], found["early_accuracy"], found["images"], found["training_images"]) == (0.5, 1, 4000, 2)
-    blind = forward.visible(read, clean, normal(4000, 1, 4, 4), truth)
+    blind = forward.visible(read, clean, clean, normal(4000, 1, 4, 4), truth)
     assert blind["d_prime_low"] < 0 < blind["d_prime_high"]
 
 
@@ -54,9 +54,10 @@ def test_the_reader_weighs_bright_and_dark_images_rightly():
     truth = np.arange(4000) % 2
     clean = torch.from_numpy(np.where(truth, 0.2, 1.0)).float().reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4)
     at_T = forward_leap(clean, 1, normal(4000, 1, 4, 4), OF_TWO)
-    found = forward.visible(reader(clean[:2], truth[:2], OF_TWO), clean, at_T, truth)
+    found = forward.visible(reader(clean[:2], truth[:2], OF_TWO), clean, clean, at_T, truth)
     expected = stats.norm.cdf(0.8 * 4 * (0.1 / 0.9) ** 0.5 / 2)
     assert found["accuracy_low"] < expected < found["accuracy_high"]
+    assert found["of_two"] == pytest.approx(expected)  # the images alternate
 
 
 def test_the_information_of_two_images_is_that_of_a_binary_channel():
@@ -122,10 +123,10 @@ def test_evidence_is_the_logarithm_of_the_ratio_of_densities():
 
 def test_noise_that_rises_and_noise_that_does_not():
     found = forward.added_noise(PAPER)
-    assert (found["not_more"], found["steps"]) == (0, 500)
+    assert (found["steps_without_more"], found["steps"]) == (0, 500)
     assert (found["first"], found["last"]) == (pytest.approx(1e-4), pytest.approx(0.02))
-    assert forward.added_noise(VarianceSchedule.linear(5, 0.1, 0.1))["not_more"] >= 1
-    assert forward.added_noise(VarianceSchedule.linear(5, 0.2, 0.1))["not_more"] == 4
+    assert forward.added_noise(VarianceSchedule.linear(5, 0.1, 0.1))["steps_without_more"] >= 1
+    assert forward.added_noise(VarianceSchedule.linear(5, 0.2, 0.1))["steps_without_more"] == 4
 
 
 def test_what_the_images_show_and_their_size_before(tmp_path):

@@ -1,6 +1,7 @@
 """The ledger's form, the verdicts in both outcomes, and the exit code of `make verify`."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -214,3 +215,22 @@ def test_verify_fails_for_wrong_algebra_or_program_and_for_no_finding(tmp_path, 
     )
     assert done.returncode == (1 if wrong else 0) and "a-claim" in done.stdout
     assert ", ".join(wrong) in done.stderr and bool(done.stderr) == bool(wrong)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("condition", [condition for condition, *_ in CONDITIONS])
+def test_there_is_no_verdict_on_a_number_that_is_not_finite(value, condition):
+    with pytest.raises(UserError, match="no verdict is given on that"):
+        look_up("a-claim", "file.record", {"n": condition}, records(value))
+
+
+@pytest.mark.parametrize("holds, code", [(True, 0), (False, 1)])
+def test_a_reader_may_stop_reading(tmp_path, holds, code):
+    """As `head` does: no traceback, and the exit code stays."""
+    (tmp_path / "claims.json").write_text(json.dumps(table(4, holds)))
+    script = ROOT / "workflow/scripts/show_claims.py"
+    given, taken = os.pipe()
+    os.close(given)  # all that is written from now on finds no reader
+    done = subprocess.run([sys.executable, script, tmp_path / "claims.json"], stdout=taken, stderr=subprocess.PIPE)
+    os.close(taken)
+    assert done.returncode == code and b"Error" not in done.stderr and b"Traceback" not in done.stderr

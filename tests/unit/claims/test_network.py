@@ -112,7 +112,7 @@ def test_the_loss_is_compared_with_the_linear_one():
     images = read_embedded_digits(8, seed=0).train_images
     found = network.noise(0.01, images, SCHEDULE)
     assert found["linear_loss"] == network.linear_loss(network.covariance(images), SCHEDULE)
-    assert found["to_linear"] == 0.01 / found["linear_loss"]
+    assert found["relative_to_linear"] == 0.01 / found["linear_loss"]
 
 
 def test_the_papers_training_is_known_by_all_that_makes_it():

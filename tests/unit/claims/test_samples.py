@@ -48,11 +48,11 @@ def test_counts_in_both_outcomes():
     random, train = np.random.default_rng(0), np.arange(5000) % 10
     equal = counts(np.arange(500) % 10, train, random)
     assert equal["p_uniform"] == equal["p_training"] == 1 and equal["variation"] == 0
-    assert equal["ratio"] == 1 and equal["as_even"] == 0
+    assert equal["ratio"] == 1 and equal["true_draws_as_even"] == 0
     assert equal["variation_bound"] == pytest.approx(1.644854 / 2 / 500**0.5)
     uneven = counts(np.arange(500) % 10 * (np.arange(500) % 2), train, random)
     assert uneven["counts"][0] == 250 and uneven["p_training"] < 1e-10
-    assert uneven["ratio"] == 250 and uneven["as_even"] == 1  # an empty category counts as one image
+    assert uneven["ratio"] == 250 and uneven["true_draws_as_even"] == 1  # an empty category counts as one image
     assert uneven["variation"] == pytest.approx(0.4) and uneven["variation_bound"] > 0.43 > uneven["variation_expected"]
     assert uneven["most_over"] == 0 and uneven["counts"][uneven["most_under"]] == 0
 

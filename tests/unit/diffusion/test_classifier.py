@@ -135,3 +135,11 @@ def test_features_are_what_the_last_layer_sees():
     with torch.no_grad():
         expected = probabilities(model, x, CPU)
         assert torch.allclose(model.logits(torch.from_numpy(seen).float()).double().softmax(dim=1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [1e20, 1e38])
+def test_a_classifier_that_diverged_is_refused(rate):
+    images, labels = torch.randint(0, 256, (32, 1, 8, 8), dtype=torch.uint8), torch.arange(32) % 10
+    settings = ClassifierSettings(seed=0, epochs=2, batch_size=8, learning_rate=rate)
+    with pytest.raises(UserError, match=r"training diverged in epoch .*lower classifier\.learning_rate"):
+        train_classifier(images, labels, settings, torch.device("cpu"))

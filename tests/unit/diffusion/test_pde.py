@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from diffusion import pde
 from diffusion.pde import (
     Grid,
     Stepper,
@@ -25,6 +26,7 @@ from diffusion.pde import (
     solve,
     steady_state,
 )
+from engine.errors import UserError
 
 L = 2.0
 AMPLITUDES = np.array([0.5, -0.3, 0.8, 0.2, 0.0, 1.0])
@@ -60,6 +62,7 @@ def test_norm_and_mean_are_kept_at_every_step_whatever_its_size(dt):
     grid = Grid(L, 200)
     solution = solve(start(grid) + 7.0, grid, dt, 200)  # the mean of the start is taken out
     assert solution.norm_drift < 1e-12 and solution.mean_drift < 1e-12
+    assert len(solution.t) == 201 and solution.t[-1] == pytest.approx(200 * dt)
     norms = [grid.gradient_norm(u) for u in solution.u]
     assert np.allclose(norms, solution.C, rtol=1e-12) and np.isfinite(solution.u).all()
 
@@ -155,6 +158,8 @@ def test_exact_amplitudes_solve_22_as_it_is_written():
     by_steps = solve_ivp(as_written, (0, 1.5), start, method="BDF", rtol=1e-11, atol=1e-13).y[:, -1]
     assert np.allclose(exact_amplitudes(start, rates, 1.5), by_steps, rtol=1e-6)
     assert np.allclose(exact_amplitudes(np.array([0.0, 0, 2, 1]), rates, 9.0), [0, 0, np.sqrt((16 + 9) / 4), 0])
+    late = exact_amplitudes(np.array([0.0, 1, 1, 0]), rates, 1e4)  # nothing under- or overflows
+    assert np.allclose(late, [0, 5**0.5, 0, 0])
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, 2.0])
@@ -253,3 +258,26 @@ def test_one_mode_leads_all_the_time():
     assert leading_modes(np.array([0.0, 1.0]), np.array([[0.0, 1.0]] * 2), np.array([0.0, 1.0])) == [
         {"k": 1, "from": 0.0, "to": 1.0}
     ]
+
+
+@pytest.mark.parametrize("amplitudes", [[1.0, 1e200], [1e160, 1.0], [np.inf, 1.0], [np.nan, 1.0]])
+def test_a_solution_that_is_not_finite_is_refused(amplitudes):
+    """`max(drift, nan)` is the drift: it must not be taken for a small one."""
+    with pytest.raises(UserError), np.errstate(all="ignore"):
+        figure_7(L, cells=32, dt=0.01, t_end=0.1, amplitudes=amplitudes)
+
+
+@pytest.mark.parametrize("times", [[0.0, 0.0011, 0.1999, 0.2222], [0.3], [0.1, 0.1]])
+def test_figure_7_has_the_times_asked_for_among_its_own(times):
+    """Of 3000 steps every third is kept, and those."""
+    arrays, _ = figure_7(L, cells=16, dt=1e-4, t_end=0.3, amplitudes=[0.5, 0.8], profile_times=times)
+    assert np.array_equal(arrays["profile_times"], times) and np.all(np.diff(arrays["t"]) > 0)
+    assert all(np.abs(arrays["t"] - time).min() < 1e-12 for time in times)
+
+
+def test_a_very_fine_grid_is_kept_at_fewer_times(monkeypatch):
+    monkeypatch.setattr(pde, "MOST_VALUES", 16 * 100)
+    arrays, run = figure_7(L, cells=16, dt=1e-3, t_end=1.0, amplitudes=[0.5, 0.8])
+    assert len(arrays["t"]) == 101 and run["steps"] == 1000
+    rate = eigenvalue(2, L) - eigenvalue(1, L)
+    assert growth_rate(2, 1, Grid(L, 16), 1e-4) == pytest.approx(rate, rel=0.05)

@@ -8,11 +8,13 @@ import torch
 from networks import small_network
 from scipy import stats
 
+from diffusion import sampling
 from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
 from diffusion.sampling import Sampler, _one_ahead, draw_noise
 from diffusion.unet import UNet
 from engine.device import CPU
+from engine.errors import UserError
 from engine.randomness import generator
 
 SCHEDULE = VarianceSchedule.linear(8, 0.01, 0.3)
@@ -41,6 +43,20 @@ def test_noise_is_addressed_by_seed_stream_and_index():
     assert torch.equal(noise[1:], draw_noise(1, "sample", [9], 8, SHAPE))
     for other in (draw_noise(2, "sample", [9], 8, SHAPE), draw_noise(1, "figure", [9], 8, SHAPE)):
         assert not torch.equal(noise[1:], other)
+
+
+def test_the_noise_of_long_processes_is_bounded_by_smaller_batches(monkeypatch):
+    monkeypatch.setattr(sampling, "NOISE_BYTES", 3 * 4 * 9 * 64)  # of three samples
+    sizes = [len(x) for t, x in Sampler.of(small_network(), SCHEDULE, 1).in_batches("sample", range(7), 5) if t == 0]
+    assert sizes == [3, 3, 1]
+    monkeypatch.setattr(sampling, "NOISE_BYTES", 1)
+    assert samples(range(2), 2).shape == (2, *SHAPE)
+
+
+def test_samples_that_are_not_finite_are_refused():
+    sampler = replace(Sampler.of(small_network(), SCHEDULE, 1), eps_theta=lambda x, t: x * torch.nan)
+    with pytest.raises(UserError, match="a sample is not finite"):
+        list(sampler.in_batches("sample", range(3), 2))
 
 
 def test_noise_is_the_same_from_one_thread_and_from_several(monkeypatch):

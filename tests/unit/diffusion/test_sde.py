@@ -67,6 +67,18 @@ def test_score_is_the_derivative_of_the_log_density():
     torch.testing.assert_close(DATA.score(x.detach(), 0.3), slope)
 
 
+def test_drift_and_volatility_by_hand():
+    """At t = 10.5 of 50, where b lies half-way between two steps of the schedule, and x = 2."""
+    x, b = torch.tensor([[2.0]], dtype=torch.float64), 1e-3 + 9.5 * 0.199 / 49
+    forward, backward = EQUATIONS["forward"], EQUATIONS["backward"]
+    assert (forward.end, backward.end) == (50, 50)
+    assert forward.drift(x, 10.5).item() == pytest.approx(-b / 2 * 2.0)
+    left = SHORT.alpha_bar(10.5)
+    score = -(2.0 - left**0.5 * 0.4) / (left * 0.25 + 1 - left)
+    assert backward.drift(x, 39.5).item() == pytest.approx(b / 2 * 2.0 + b * score)
+    assert forward.volatility(10.5) == pytest.approx(b**0.5) == backward.volatility(39.5)
+
+
 @pytest.mark.parametrize("direction", EQUATIONS)
 def test_fine_solutions_have_the_law_of_the_equation(direction):
     """From data to noise with mean sqrt(abar) m, and from the law at T back to the data's own."""
@@ -101,11 +113,12 @@ def test_orders(steps, equation, order):
 
 
 def test_euler_maruyama_in_place_of_the_steps_is_euler_maruyama_on_the_same_path():
-    """For dx = -x ds + 2 dW to s = 1 by hand: x_1 = x_0 / 2 + 2 sqrt(1/2) z_1, and once more."""
-    equation = Equation(lambda x, s: -x, lambda s: 2.0, 1.0)
+    """For dx = -(1 + s) x ds + (2 + s) dW to s = 1, in two steps from x = 3, coefficients at a step's start."""
+    equation = Equation(lambda x, s: -(1 + s) * x, lambda s: 2.0 + s, 1.0)
     x, z = torch.tensor([[3.0]], dtype=torch.float64), torch.tensor([[[0.5]], [[-1.0]]], dtype=torch.float64)
-    x_1 = 3.0 / 2 + 2 * 0.5**0.5 * 0.5
-    assert by_euler_maruyama(x, z, SHORT.steps, equation).item() == pytest.approx(x_1 / 2 + 2 * 0.5**0.5 * -1.0)
+    x_1 = 3.0 * (1 - 0.5) + 2 * 0.5**0.5 * 0.5
+    x_2 = x_1 * (1 - 1.5 / 2) + 2.5 * 0.5**0.5 * -1.0
+    assert by_euler_maruyama(x, z, SHORT.steps, equation).item() == pytest.approx(x_2)
 
 
 def test_noise_missing_in_19_in_closed_form():

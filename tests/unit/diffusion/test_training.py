@@ -256,3 +256,22 @@ def test_loss_that_explodes_is_said_in_a_sentence():
 
     with pytest.raises(UserError, match=r"lower ddpm\.learning_rate"):
         train(Broken())
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_weights_that_are_not_finite_are_refused(averaging):
+    """After the last step too: its loss was finite, the weights that it left need not be."""
+    training = Training(nn.Linear(2, 1), TrainingSettings(0, 1, 2, 1e-3, (0.9, 0.999), averaging=averaging))
+    training.weights()
+    for values in (training.model.parameters(), training.average):
+        for value in values:
+            value.detach().fill_(torch.nan)
+    with pytest.raises(UserError, match=r"its weights are not finite: lower ddpm\.learning_rate"):
+        training.weights()
+
+
+def test_a_power_too_large_for_the_weights_of_the_loss_is_named():
+    schedule = VarianceSchedule.linear(500, 1e-4, 0.02)
+    assert loss_weights(schedule, 100.0).isfinite().all()
+    with pytest.raises(UserError, match=r"lower ddpm\.loss_weight_power, now 1000"):
+        loss_weights(schedule, 1000.0)

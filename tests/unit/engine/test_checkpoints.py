@@ -1,11 +1,12 @@
 """Files are whole or absent; a damaged or foreign state is passed over for the one before it."""
 
 import logging
+import os
 
 import pytest
 import torch
 
-from engine.checkpoints import StateFolder, fingerprint
+from engine.checkpoints import StateFolder, collect, fingerprint
 from engine.files import write_atomically
 
 
@@ -51,7 +52,48 @@ def take_from_elsewhere(file):
     (other.folder / file.name).replace(file)
 
 
-@pytest.mark.parametrize("damage", [truncate, empty, alter, replace_by_text, take_from_elsewhere])
+def alter_the_record(file):
+    content = file.read_bytes()
+    assert content.count(b"history") == 1
+    file.write_bytes(content.replace(b"history", b"histary"))
+
+
+def alter_the_recorded_step(file):
+    content = file.read_bytes()
+    assert content.count(b'"step":"3"') == 1
+    file.write_bytes(content.replace(b'"step":"3"', b'"step":"4"'))
+
+
+def swap_two_tensors_names(file):
+    content = file.read_bytes()
+    assert content.count(b'"w":') == content.count(b'"n":') == 1
+    file.write_bytes(content.replace(b'"w":', b'"?":').replace(b'"n":', b'"w":').replace(b'"?":', b'"n":'))
+
+
+def replace_by_an_older_one(file):
+    file.write_bytes((file.parent / "000000002.safetensors").read_bytes())
+
+
+def a_folder_in_its_place(file):
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGES = [
+    truncate,
+    empty,
+    alter,
+    replace_by_text,
+    take_from_elsewhere,
+    alter_the_record,
+    alter_the_recorded_step,
+    swap_two_tensors_names,
+    replace_by_an_older_one,
+    a_folder_in_its_place,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_bad_state_is_said_and_the_one_before_it_used(states, damage, caplog):
     damage(states.folder / "000000003.safetensors")
     with caplog.at_level(logging.WARNING):
@@ -64,12 +106,28 @@ def test_nothing_to_go_on_from(tmp_path):
     assert StateFolder(tmp_path / "absent", "a" * 16).load() is None
 
 
-def test_states_of_other_experiments_are_removed_and_other_files_are_not(states, tmp_path):
+def test_states_of_the_last_few_other_experiments_are_kept_and_other_files_too(states, tmp_path):
     (tmp_path / "notes").mkdir()
-    other = StateFolder(tmp_path, "c" * 16)
-    other.save(1, state(1), {})
-    states.remove_others()
-    assert states.load()[0] == 3 and not other.folder.exists() and (tmp_path / "notes").exists()
+    others = [StateFolder(tmp_path, digit * 16) for digit in "bcdef"]
+    for age, other in enumerate(others):
+        other.save(1, state(1), {})
+        os.utime(other.folder, (10**9 - age, 10**9 - age))
+    states.remove_old_experiments()
+    assert states.load()[0] == 3 and (tmp_path / "notes").exists()
+    assert [other.folder.exists() for other in others] == [True, True, True, False, False]
+
+
+def test_half_written_files_of_a_killed_job_are_removed(states):
+    (states.folder / ".000000009.safetensors.x7").write_bytes(b"half")
+    states.remove_partial()
+    assert sorted(file.name for file in states.folder.iterdir()) == ["000000002.safetensors", "000000003.safetensors"]
+
+
+def test_a_damaged_state_does_not_take_the_place_of_a_sound_one(states):
+    alter(states.folder / "000000003.safetensors")
+    step, tensors, record = states.load()
+    states.save(step, tensors, record)
+    assert [file.name for file in states.folder.iterdir()] == ["000000002.safetensors"]
 
 
 def test_failed_write_leaves_the_old_content_and_nothing_else(tmp_path):
@@ -88,3 +146,61 @@ def test_fingerprint_sees_contents_and_settings(tmp_path):
     assert name != fingerprint([a, b], {"x": 2, "y": 1})
     b.write_text("3")
     assert name != fingerprint([a, b], {"x": 1, "y": 2})
+
+
+CODE = """
+def f(x):
+    return x + 1
+"""
+THE_SAME = {
+    "a comment": CODE + "# more\n",
+    "a docstring": CODE.replace("    return", '    """What it does."""\n    return'),
+    "the module's docstring": '"""What it is for."""\n' + CODE,
+    "the layout": CODE.replace("x + 1", "(x\n            + 1)"),
+}
+ANOTHER = {
+    "a number": CODE.replace("1", "2"),
+    "a string": CODE.replace("1", "'1'"),
+    "a name": CODE.replace("x", "y"),
+    "a step more": CODE + "f(1)\n",
+}
+
+
+@pytest.mark.parametrize("change", [*THE_SAME, *ANOTHER])
+def test_comments_and_docstrings_make_no_other_experiment(tmp_path, change):
+    file = tmp_path / "code.py"
+    file.write_text(CODE)
+    before = fingerprint([file], {})
+    file.write_text((THE_SAME | ANOTHER)[change])
+    assert (fingerprint([file], {}) == before) == (change in THE_SAME)
+
+
+def counting(calls):
+    def process(indices, batch_size):
+        for first in range(0, len(indices), batch_size):
+            batch = torch.tensor(indices[first : first + batch_size]).float()
+            for t in (1, 0):
+                calls.append((t, batch.tolist()))
+                yield t, batch * 10 ** (1 - t)
+
+    return process
+
+
+def test_batches_are_saved_as_they_finish(tmp_path):
+    states, calls = StateFolder(tmp_path, "a" * 16), []
+
+    def stopped(indices, batch_size):
+        for t, x in counting(calls)(indices, batch_size):
+            if t == 1 and 6 in x:  # in the middle of the last batch
+                raise KeyboardInterrupt
+            yield t, x
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(stopped, range(7), 2, 2, states)
+    assert states.load()[0] == 6
+    calls.clear()
+    assert collect(counting(calls), range(7), 2, 2, states).tolist() == [0, 10, 20, 30, 40, 50, 60]
+    assert calls == [(1, [6.0]), (0, [6.0])]
+    calls.clear()
+    assert collect(counting(calls), range(7), 2, 2, states).tolist() == [0, 10, 20, 30, 40, 50, 60]
+    assert calls == []

@@ -7,8 +7,9 @@ import yaml
 from conftest import ROOT
 from snakemake.utils import update_config
 
+from diffusion.data import COUNTS
 from engine.schemas import schema_errors
-from engine.settings import MOVED, errors
+from engine.settings import IMAGES, MOVED, declare, errors
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
@@ -47,7 +48,39 @@ BAD = [
     ({"pde": {"amplitudes": [1, 0]}}, "pde.amplitudes ends in 0"),
     ({"compute": {"device": "gpu"}}, "compute.device is 'gpu', but must be auto for CUDA"),
     ({"preset": "a/b"}, "preset is 'a/b', but must be the folder of results/"),
+    ({"preset": "demo\n"}, r"preset is 'demo\n', but must be the folder of results/"),
+    ({"preset": "a" * 101}, "but must be the folder of results/"),
+    ({"ddpm": {"start_sha256": "a" * 64 + "\n"}}, r"a\n', but must be the SHA-256"),
+    ({"agent": "{x}"}, "agent is '{x}', but must be who runs it"),
+    ({"agent": "a\nb"}, r"agent is 'a\nb', but must be who runs it"),
+    ({"ddpm": {"start": "{x}"}}, "ddpm.start is '{x}', but must be the path"),
+    (
+        {"seed": 2**32},
+        "seed is 4294967296, but must be the seed of every random number, a whole number from 0 to 42949",
+    ),
+    ({"pde": {"refinement": [50, 50.0]}}, "pde.refinement is [50, 50.0], but must be a list of 2 to 20 different"),
+    ({"pde": {"dt": 0.3}}, "pde.dt is 0.3, whose steps do not reach the times 4.0, 1.1, 1.9 of pde.t_end and"),
+    ({"pde": {"dt": 7}}, "pde.dt is 7.0, whose steps do not reach the times 4.0, 0.3, 0.6, 1.1, 1.9"),
+    ({"pde": {"profile_times": [0, 0.0005]}}, "pde.dt is 0.001, whose steps do not reach the times 0.0005 of"),
+    ({"pde": {"t_end": 1e-9, "profile_times": [0]}}, "pde.t_end is 1e-09, less than one step pde.dt = 0.001"),
+    ({"pde": {"dt": 1e-12}}, "pde.t_end / pde.dt is 4e+12, more than 10,000,000 steps"),
+    ({"pde": {"amplitudes": [1.0, 1e200]}}, "pde.amplitudes.1 is 1e+200, but must be a list of 2 to 12 amplitudes"),
+    ({"pde": {"amplitudes": [1e-200, 1e-200]}}, "pde.amplitudes are all below 1.0e-100"),
+    (
+        {"ddpm": {"T": 2000, "beta_T": 0.99}, "figures": {"forward_times": [0, 2000], "backward_times": [2000, 0]}},
+        "ddpm.T = 2000 steps from ddpm.beta_1 = 0.0001 to ddpm.beta_T = 0.99 leave",
+    ),
+    ({"ddpm": {"loss_weight_power": 1000}}, "ddpm.loss_weight_power is 1000.0, at which the weights of the loss"),
+    (
+        {"data": {"source": "digits"}, "figures": {"training_images": 9999}},
+        "figures.training_images is 9999, but there are 1,437 training images of digits",
+    ),
+    ({"data": {"source": "digits"}, "samples": {"originals": 1438}}, "samples.originals is 1438, but there are 1,437"),
+    ({"figures": {"image": 60_000}}, "figures.image is 60000, but there are 60,000 training images of mnist, counted"),
+    ({"classifier": {"batch_size": 60_001}}, "classifier.batch_size is 60001, but there are 60,000 training images"),
 ]
+ANY_NUMBER = {"ddpm": "learning_rate", "pde": "length", "execution": "save_minutes", "samples": "confidence"}
+WHOLE_NUMBER = {"ddpm": "T", "data": "image_size", "pde": "cells", "execution": "threads", "figures": "image"}
 
 
 def laid_over_config(changes: dict) -> dict:
@@ -111,3 +144,51 @@ LIST = {
 def test_a_document_of_another_form_is_told_by_names_of_its_own(document, sentence):
     [found] = schema_errors(document, LIST, lambda address: f"entry {address[1]} of {address[0]}", root="the list")
     assert found.startswith(sentence)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400, True, "5", None, [1]])
+@pytest.mark.parametrize("section, key", [*ANY_NUMBER.items(), *WHOLE_NUMBER.items()])
+def test_what_is_no_finite_number_is_refused_whatever_the_bounds(section, key, value):
+    [found] = errors(laid_over_config({section: {key: value}}), SCHEMA)
+    assert found.startswith(f"{section}.{key} is {value!r}, but must be ")
+
+
+@pytest.mark.parametrize("section, key", WHOLE_NUMBER.items())
+def test_whole_numbers_have_a_largest_value(section, key):
+    [found] = errors(laid_over_config({section: {key: 2**63}}), SCHEMA)
+    assert f"{section}.{key} is {2**63}, but " in found
+
+
+def test_numbers_have_the_type_that_the_schema_declares():
+    """YAML's 8.0 and 0 pass for a whole and for any number; the program's own functions tell them apart."""
+    changes = {
+        "seed": 7.0,
+        "ddpm": {"T": 500.0, "batch_size": 8.0, "learning_rate": 1, "adam_decays": [0, 0.999]},
+        "figures": {"forward_times": [0.0, 500]},
+        "pde": {"amplitudes": [1, 2], "profile_times": [0, 4], "refinement": [16.0, 32]},
+        "execution": {"save_minutes": 1},
+    }
+    settings = laid_over_config(changes)
+    assert errors(settings, SCHEMA) == []
+    declared = declare(settings, SCHEMA)
+    assert declared == settings and declared is not settings
+    kinds = {
+        "seed": int, "ddpm.T": int, "ddpm.batch_size": int, "ddpm.learning_rate": float, "ddpm.adam_decays": float,
+        "figures.forward_times": int, "pde.amplitudes": float, "pde.profile_times": float, "pde.refinement": int,
+        "execution.save_minutes": float,
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        value = declared
+        for key in name.split("."):
+            value = value[key]
+        assert {type(one) for one in (value if isinstance(value, list) else [value])} == {kind}, name
+
+
+def test_the_images_that_the_settings_count_are_those_that_there_are():
+    assert {source: training for source, (training, _) in COUNTS.items()} == IMAGES
+
+
+def test_a_pattern_is_for_the_whole_text():
+    schema = {"properties": {"name": {"description": "a name", "type": "string", "pattern": "^[a-z]+$"}}}
+    assert schema_errors({"name": "abc"}, schema) == []
+    assert schema_errors({"name": "abc\n"}, schema) == [r"name is 'abc\n', but must be a name"]

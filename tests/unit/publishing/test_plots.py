@@ -1,5 +1,6 @@
 """The figures: tiles in their places, every panel there, also where a category is empty."""
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,3 +65,12 @@ def test_same_data_same_bytes(tmp_path):
         plots.save(figure, tmp_path / f"{name}.pdf", tmp_path / f"{name}.png")
     for kind in ("pdf", "png"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_the_bytes_do_not_depend_on_the_users_settings(tmp_path):
+    data = {"images": np.zeros((3, 8, 8), np.uint8)}
+    for name, settings in (("plain", {}), ("other", {"figure.facecolor": "black", "savefig.bbox": "tight"})):
+        with mpl.rc_context(settings | ({"text.usetex": True, "image.cmap": "jet"} if settings else {})):
+            plots.save(plots.training_images(data), tmp_path / f"{name}.pdf", tmp_path / f"{name}.png")
+    for kind in ("pdf", "png"):
+        assert (tmp_path / f"plain.{kind}").read_bytes() == (tmp_path / f"other.{kind}").read_bytes()

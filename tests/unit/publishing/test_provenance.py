@@ -112,6 +112,21 @@ def test_settings_are_kept_whole_but_for_private_places(run, written):
     assert "/home/zoe" not in text and str(run.folder.parent) not in text
 
 
+def test_a_password_in_the_settings_is_not_kept(run, tmp_path, monkeypatch):
+    for source in run.sources:
+        (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / source).write_bytes(source.read_bytes())
+    config = Path("config.yaml").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text(
+        config.replace("mirrors: []", "mirrors: ['https://zoe:t0p@host/m']"), encoding="utf-8"
+    )
+    provenance.describe(replace(run, sources=[*run.sources, Path("config.yaml")])).write(run.folder)
+    kept = (run.folder / "provenance/config.yaml").read_text(encoding="utf-8")
+    assert kept == config.replace("mirrors: []", "mirrors: ['https://***@host/m']")
+    assert altered(run.folder) == []
+
+
 def test_the_agent_is_anonymous_unless_named(run):
     def agent(**change) -> dict:
         provenance.describe(replace(run, **change)).write(run.folder)
@@ -176,6 +191,24 @@ def test_packages_are_named_as_installed_else_as_pinned(tmp_path):
     found = provenance.packages([tmp_path / "some.in"])
     assert found.keys() == {"python", "pyyaml", "not-installed-here"}
     assert (found["pyyaml"], found["not-installed-here"]) == (version("pyyaml"), "7.0")
+
+
+def test_packages_are_named_in_the_version_that_a_job_imports(tmp_path, monkeypatch):
+    (tmp_path / "PyYAML-99.dist-info").mkdir()
+    (tmp_path / "PyYAML-99.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: PyYAML\nVersion: 99\n")
+    (tmp_path / "some.in").write_text("PyYAML==0.1\n")
+    before = version("PyYAML")
+    monkeypatch.syspath_prepend(tmp_path)  # of this process, as Snakemake puts its own packages on a script's path
+    assert provenance.packages([tmp_path / "some.in"])["pyyaml"] == before
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert provenance.packages([tmp_path / "some.in"])["pyyaml"] == "99"
+
+
+def test_stray_files_among_the_logs_and_benchmarks_are_not_listed(tmp_path):
+    for file in ("logs/a.log", "logs/._a.log", "benchmarks/a.tsv", "benchmarks/._a.tsv"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"\xff")
+    assert provenance.records(tmp_path, "other") == [tmp_path / "benchmarks/a.tsv", tmp_path / "logs/a.log"]
 
 
 def test_the_machine_is_described():

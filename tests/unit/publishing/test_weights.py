@@ -11,6 +11,7 @@ import torch
 from networks import small_network
 from safetensors.torch import load_file, save_file
 
+from diffusion.classifier import Classifier, confusion_table
 from engine.errors import UserError
 from engine.files import read_json, sha256, write_json
 from publishing.weights import (
@@ -70,11 +71,16 @@ def models(tmp_path) -> dict[str, Path]:
     folder = tmp_path / "models"
     folder.mkdir()
     save_file(small_network().state_dict(), folder / "ddpm.safetensors")
-    save_file({"a": torch.tensor([0.1])}, folder / "classifier.safetensors")
-    write_json(folder / "ddpm.json", {"steps": 50, "image_visits": 400, "seconds": 7.0})
-    write_json(folder / "classifier.json", {"test_accuracy": 0.9})
-    (folder / "ddpm_history.csv").write_text("step,images,seconds,loss\n50,400,7.0,0.5\n")
-    (folder / "classifier_confusion.csv").write_text("true,found_0\n0,5\n")
+    save_file(Classifier().state_dict(), folder / "classifier.safetensors")
+    sizes = {"parameters": 9, "training_images": 40}
+    write_json(folder / "ddpm.json", sizes | {"steps": 50, "image_visits": 400, "seconds": 7.0, "last_loss": 0.5})
+    write_json(folder / "classifier.json", sizes | {"test_accuracy": 0.9, "test_images": 10})
+    (folder / "ddpm_history.csv").write_text(
+        "step,images,loss,learning_rate,images_per_second,seconds\n50,400,0.5,0.001,57.1,7.0\n"
+    )
+    confusion_table(Classifier(), torch.zeros(2, 1, 8, 8), torch.tensor([0, 3]), torch.device("cpu")).to_csv(
+        folder / "classifier_confusion.csv"
+    )
     return {name: folder / f"{name}.safetensors" for name in ("ddpm", "classifier")}
 
 
@@ -116,7 +122,8 @@ def test_what_was_shipped_is_unpacked(shipped, models):
     assert all(torch.equal(value, given[name].bfloat16().float()) for name, value in trained.tensors.items())
     assert trained.record == read_json(shipped / "ddpm.json") and trained.table == shipped / "ddpm_history.csv"
     classifier = unpack(shipped, "classifier", {"data": SETTINGS["data"]})
-    assert torch.equal(classifier.tensors["a"], torch.tensor([0.1]))
+    given = load_file(models["classifier"])
+    assert all(torch.equal(value, given[name]) for name, value in classifier.tensors.items())
     assert classifier.table == shipped / "classifier_confusion.csv"
 
 
@@ -189,7 +196,7 @@ def test_a_start_that_does_not_fit_is_refused(shipped, models, tmp_path):
     with pytest.raises(UserError, match=r"the tensor more has the shape \(1,\) in them, and None here"):
         take_start(tmp_path / "more.safetensors", sha256(tmp_path / "more.safetensors"), SETTINGS)
     (tmp_path / "text.safetensors").write_text(json.dumps({"no": "tensors"}))
-    with pytest.raises(UserError, match="is no safetensors file"):
+    with pytest.raises(UserError, match="is not a safetensors file"):
         take_start(tmp_path / "text.safetensors", sha256(tmp_path / "text.safetensors"), SETTINGS)
 
 
@@ -197,3 +204,56 @@ def test_a_start_is_the_same_wherever_the_folder_lies(shipped, tmp_path):
     moved = shutil.copytree(shipped, tmp_path / "dossier été")
     start = take_start(Path(moved), sha256(shipped / SUMS), SETTINGS)
     assert start.record == read_json(shipped / "ddpm.json")
+
+
+def nan_in(tensors):
+    name = next(name for name, value in tensors.items() if value.is_floating_point())
+    return tensors | {name: torch.full_like(tensors[name], torch.nan)}
+
+
+# What stands in a file whose sum in SHA256SUMS is that of the damaged content: file, content, what is said.
+BEHIND_A_RIGHT_SUM = [
+    ("ddpm.json", b"", "ddpm.json is damaged, or is not JSON"),
+    ("ddpm.json", b"\xff\xfe", "ddpm.json is damaged, or is not JSON"),
+    ("ddpm.json", b"[" * 100_000, "ddpm.json is damaged, or is not JSON"),
+    ("ddpm.json", b"[]", "ddpm.json is damaged, or is not the record of a training of ddpm"),
+    ("ddpm.json", b"null", "ddpm.json is damaged, or is not the record of a training of ddpm"),
+    ("ddpm.json", b"{}", "ddpm.json is damaged, or is not the record of a training of ddpm"),
+    ("ddpm.json", lambda it: it | {"settings": [1]}, "ddpm.json is damaged, or is not the record"),
+    ("ddpm.json", lambda it: it | {"summary": {"steps": 3}}, "KeyError"),
+    ("ddpm.json", lambda it: it | {"origin": None}, "ddpm.json is damaged, or is not the record"),
+    (
+        "ddpm.json",
+        lambda it: it | {"summary": it["summary"] | {"steps": "many"}},
+        "ddpm.json is damaged, or is not the re",
+    ),
+    ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"seconds": -1}}, "seconds is -1"),
+    ("ddpm_history.csv", b"", "ddpm_history.csv is damaged, or is not the table of a training"),
+    ("ddpm_history.csv", b"step,images\n1,2\n", "ddpm_history.csv is damaged, or is not the table of a training"),
+    ("ddpm_history.csv", b"\x00\xff,\n", "ddpm_history.csv is damaged, or is not the table of a training"),
+    ("ddpm-1-of-2.safetensors", b"", "ddpm-1-of-2.safetensors is not a safetensors file, or is damaged"),
+    ("ddpm-1-of-2.safetensors", b"x" * 99, "ddpm-1-of-2.safetensors is not a safetensors file, or is damaged"),
+    ("ddpm-1-of-2.safetensors", nan_in, "ddpm-1-of-2.safetensors are not finite"),
+    ("ddpm-1-of-2.safetensors", lambda it: {"a": torch.zeros(1)}, "are of another network"),
+]
+
+
+@pytest.mark.parametrize("name, content, said", BEHIND_A_RIGHT_SUM)
+def test_damage_behind_a_right_checksum_is_told_with_the_files_name(shipped, name, content, said):
+    file = shipped / name
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif file.suffix == ".json":
+        write_json(file, content(read_json(file)))
+    else:
+        save_file(content(load_file(file)), file)
+    (shipped / SUMS).write_text(checksums(one for one in shipped.iterdir() if one.name != SUMS))
+    with pytest.raises(UserError, match=said):
+        unpack(shipped, "ddpm", SETTINGS)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"0 ddpm.json", b"\n\n", b"a b c d\n"])
+def test_a_damaged_list_of_sums_is_told(shipped, content):
+    (shipped / SUMS).write_bytes(content)
+    with pytest.raises(UserError, match=SUMS):
+        unpack(shipped, "ddpm", SETTINGS)

@@ -93,9 +93,11 @@ def early_step(schedule: VarianceSchedule) -> int:
     return max(1, 2 * schedule.T // 5)
 
 
-def visible(reader: Reader, early: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
+def visible(reader: Reader, clean: Tensor, early: Tensor, at_T: Tensor, truth: np.ndarray) -> dict:
     """What a reader who knows the noise reads of images at T, with its d' of a choice among ten; and, as a control, of
-    images at `early_step`. `truth`, (n,), has their digits.
+    images at `early_step`. `truth`, (n,), has their digits. Beside it, how often one would be right who is shown the
+    clean image and that of the next as the only candidates: Phi of half their distance sqrt(alpha_bar / (1 -
+    alpha_bar)) |x - y| in standard deviations, by (9).
     """
 
     def right(x: Tensor, t: int) -> int:
@@ -103,12 +105,15 @@ def visible(reader: Reader, early: Tensor, at_T: Tensor, truth: np.ndarray) -> d
 
     schedule = reader.schedule
     read = share(right(at_T, schedule.T), len(truth))
+    left = schedule.alpha_bar[-1].item()
+    apart = (clean - clean.roll(1, dims=0)).flatten(1).norm(dim=1).numpy() * (left / (1 - left)) ** 0.5
     return {
         **ends("accuracy", read),
-        **ends("d_prime", tuple(d_prime_of_choice(p, reader.kinds) for p in read)),
+        **ends("d_prime", (d_prime_of_choice(p, reader.kinds) for p in read)),
         **ends("early_accuracy", share(right(early, early_step(schedule)), len(truth))),
         "early": early_step(schedule),
         "chance": float(np.bincount(truth).max() / len(truth)),
+        "of_two": float(stats.norm.cdf(apart / 2).mean()),
         "images": len(truth),
         "training_images": len(reader.images),
     }
@@ -129,7 +134,7 @@ def information(reader: Reader, at_T: Tensor, truth: np.ndarray) -> dict:
     variances = torch.linalg.eigvalsh(torch.cov(reader.images.T.double())).clamp(min=0)
     return {
         **ends("bits", bits),
-        **ends("share", tuple(value / entropy for value in bits)),
+        **ends("share", (value / entropy for value in bits)),
         "entropy": entropy,
         "bits_of_image": torch.log2(1 + left / (1 - left) * variances).sum().item() / 2,
         "images": len(truth),
@@ -153,7 +158,7 @@ def detectable(reader: Reader, at_T: Tensor, gaussian: Tensor) -> dict:
     told = share(right, len(at_T) + len(gaussian))
     return {
         **ends("accuracy", told),
-        **ends("d_prime", tuple(map(d_prime_of_decision, told))),
+        **ends("d_prime", map(d_prime_of_decision, told)),
         "matched_filter": left**0.5 * reader.images.mean(dim=0).norm().item(),
         "amplitude": left**0.5,
         "images": len(at_T) + len(gaussian),
@@ -167,7 +172,7 @@ def added_noise(schedule: VarianceSchedule) -> dict:
     one, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     variances = np.array([forward_step(zero, t, one, schedule).item() ** 2 for t in range(1, schedule.T + 1)])
     return {
-        "not_more": int((np.diff(variances) <= 0).sum()),
+        "steps_without_more": int((np.diff(variances) <= 0).sum()),
         "first": float(variances[0]),
         "last": float(variances[-1]),
         "steps": schedule.T,
@@ -216,7 +221,7 @@ def measure(digits: Digits, archives: Iterable[Path | str], schedule: VarianceSc
     ((_, x_T),) = deque(chain, maxlen=1)
     return {
         "pictures": pictures(digits, archives),
-        "visible": visible(reader, early, at_T, truth),
+        "visible": visible(reader, test, early, at_T, truth),
         "information": information(reader, at_T, truth),
         "signal": signal(train, schedule),
         "detectable": detectable(reader, at_T, normal(at_T.shape, "Gaussian images")),

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections import Counter
+from math import isfinite
 from pathlib import Path
 
 import yaml
@@ -61,13 +62,15 @@ def measured(claim: str, measure: str, records: Records) -> dict:
 def look_up(claim: str, measure: str, holds: dict, records: Records) -> tuple[dict, bool | None]:
     """A claim's record, and whether its condition holds: None if the run was too small to give the number.
 
-    Raises UserError for a name that nothing measures.
+    Raises UserError for a name that nothing measures, and for a number that is not finite.
     """
     record = measured(claim, measure, records)
     ((field, condition),) = holds.items()
     if field not in record:
         raise UserError(f"claim {claim}: {measure} has no number {field!r}; it has {', '.join(record)}")
     ((kind, bound),) = condition.items()
+    if isinstance(record[field], float) and not isfinite(record[field]):
+        raise UserError(f"claim {claim}: {measure} has {record[field]} for {field!r}, and no verdict is given on that")
     return record, None if record[field] is None else bool(CONDITIONS[kind][0](record[field], bound))
 
 

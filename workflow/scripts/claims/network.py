@@ -161,7 +161,7 @@ def labels(digits: Digits, channels: int, schedule: VarianceSchedule, seed: int)
         network = UNet(channels, images.shape[-1])
         settings = TrainingSettings(seed, steps=1, batch_size=BATCH, learning_rate=1e-3, adam_decays=(0.9, 0.999))
         next(training_steps(Training(network, settings), images, schedule))
-        return torch.cat([p.grad.flatten() for p in network.parameters()])
+        return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
     first, second = gradient(digits), gradient(permuted)
     return {
@@ -178,12 +178,13 @@ def noise(last_loss: float, images: Tensor, schedule: VarianceSchedule) -> dict:
     grey values in uint8.
     """
     linear = linear_loss(covariance(images), schedule)
-    return {"last_loss": last_loss, "linear_loss": linear, "to_linear": last_loss / linear}
+    return {"last_loss": last_loss, "linear_loss": linear, "relative_to_linear": last_loss / linear}
 
 
 def covariance(images: Tensor) -> Tensor:
     """The covariance of the images' pixels, (d, d) in float64, of values in [-1, 1]."""
-    total, products = 0, 0
+    d = images[0].numel()
+    total, products = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
     for batch in images.flatten(1).split(5000):
         x = rescale(batch).double()
         total, products = total + x.sum(dim=0), products + x.T @ x

@@ -7,6 +7,7 @@ number that a set is too small to give is None.
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,8 +22,8 @@ from engine.randomness import generator
 
 NINE, AT_LEAST = 9, 8
 """The images of figure 3, and how many of them are handwritten digits."""
-TEST_IMAGES, WITH_NEIGHBOURS = 5000, 1000
-"""At most this many images are compared: in all, and with their nearest neighbours."""
+TEST_IMAGES, WITH_NEIGHBOURS, IN_PAIRS = 5000, 1000, 2000
+"""At most this many images are compared: in all, with their nearest neighbours, and each with each other."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def nines(recognise: Recogniser, samples: Tensor, noise: Tensor, real: Tensor) -
         "samples": len(recognised),
         "recognised": int(recognised.sum()),
         **metrics.ends("share", share),
-        **metrics.ends("chance", tuple(metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share)),
+        **metrics.ends("chance", (metrics.chance_of_at_least(AT_LEAST, NINE, p) for p in share)),
         "confidence": recognise.confidence,
         "sure_share": float(sure.mean()),
         "sure_of_noise": float(sure_of_noise.mean()),
@@ -118,7 +119,7 @@ def counts(labels: np.ndarray, train_labels: np.ndarray, random: np.random.Gener
         "ratio_low": float(np.quantile(ratios, 0.025)),
         "ratio_median": float(np.median(ratios)),
         "ratio_high": float(np.quantile(ratios, 0.975)),
-        "as_even": float((ratios <= ratio).mean()),
+        "true_draws_as_even": float((ratios <= ratio).mean()),
         "p_uniform": float(stats.chisquare(of_digits).pvalue),
         "p_training": float(stats.chisquare(of_digits, n * shares).pvalue),
         "variation": float(variation),
@@ -191,14 +192,14 @@ def originals(
     return {
         "images": n,
         **metrics.ends("nearer", nearer),
-        **metrics.ends("d_prime", tuple(metrics.d_prime_of_choice(p, 2) for p in nearer)),
+        **metrics.ends("d_prime", (metrics.d_prime_of_choice(p, 2) for p in nearer)),
         "p_value": metrics.permutation_test(distances, random),
         "distance": float(np.diag(distances).mean()),
         "distance_to_others": float(distances[others].mean()),
         "nearest": float(np.diag(distances).min()),
         "same_digit": int((run_labels == labels).sum()),
         **metrics.ends("digit_share", same_digit),
-        **metrics.ends("digit_d_prime", tuple(metrics.d_prime_of_choice(p, CLASSES) for p in same_digit)),
+        **metrics.ends("digit_d_prime", (metrics.d_prime_of_choice(p, CLASSES) for p in same_digit)),
         "digit_by_chance": float((run_labels[:, None] == labels)[others].mean()),
     }
 
@@ -309,9 +310,12 @@ class FigureImages:
             )
 
 
-def spread(images: Tensor, number: int) -> Tensor:
+Images = TypeVar("Images", Tensor, np.ndarray)
+
+
+def spread(images: Images, number: int) -> Images:
     """At most `number` of the images, evenly spread, since MNIST's first test images are the easier ones."""
-    return images[:: max(1, -(-len(images) // number))]
+    return cast(Images, images[:: max(1, -(-len(images) // number))])
 
 
 def measure(
@@ -336,7 +340,9 @@ def measure(
         "nines": nines(recognise, samples, noise, spread(test[1:], WITH_NEIGHBOURS)),
         "judge": judge(summary),
         "counts": counts(figures.labels, train_labels, random),
-        "one_gaussian": one_gaussian(figures.from_one_gaussian, labels_5, samples, figures.labels, random),
+        "one_gaussian": one_gaussian(
+            figures.from_one_gaussian, labels_5, spread(samples, IN_PAIRS), spread(figures.labels, IN_PAIRS), random
+        ),
         "figure_6": figure_6(figures.from_training_image, labels_6, figures.original, int(train_labels[image]), others),
         "originals": originals(
             figures.returned, labels_returned, train[figures.originals], train_labels[figures.originals], random

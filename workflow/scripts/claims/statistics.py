@@ -1,5 +1,7 @@
 """Statistics that the claims are judged by: intervals, distances between images and between sets of them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -32,7 +34,7 @@ def chance_of_at_least(successes: int, draws: int, probability: float) -> float:
     return float(stats.binom.sf(successes - 1, draws, probability))
 
 
-def ends(name: str, values: tuple[float, float, float]) -> dict:
+def ends(name: str, values: Iterable[float]) -> dict:
     """A number and its interval as a record holds them: name, name_low and name_high."""
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
@@ -58,7 +60,8 @@ def d_prime_of_choice(right: float, alternatives: int) -> float:
     """
     if not right_of_choice(-FAR, alternatives) < right < right_of_choice(FAR, alternatives):
         return FAR if right > 0.5 else -FAR
-    return float(optimize.brentq(lambda d: right_of_choice(d, alternatives) - right, -FAR, FAR))
+    search = optimize.root_scalar(lambda d: right_of_choice(d, alternatives) - right, bracket=(-FAR, FAR))
+    return float(search.root)
 
 
 def d_prime_of_decision(right: float) -> float:

@@ -105,7 +105,10 @@ def deform(x: Tensor, settings: ClassifierSettings, source: torch.Generator) -> 
 
 
 def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSettings, device: torch.device) -> Classifier:
-    """Fit a classifier to `images`, (n, 1, h, w) uint8, and `labels`, (n,), by Adam with a one-cycle rate."""
+    """Fit a classifier to `images`, (n, 1, h, w) uint8, and `labels`, (n,), by Adam with a one-cycle rate.
+
+    Raises UserError for a minibatch larger than all images, and if the loss or the weights become infinite or NaN.
+    """
     torch.manual_seed(settings.seed)  # initial weights and dropout
     model = Classifier().to(device).to(memory_format=torch.channels_last)
     images, labels = images.to(device), labels.to(device)
@@ -130,6 +133,11 @@ def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSetting
             optimiser.step()
             rate.step()
             total += loss.detach()
+        if not (total.isfinite() and all(value.isfinite().all() for value in model.state_dict().values())):
+            raise UserError(
+                f"the classifier's training diverged in epoch {epoch + 1}: its loss or weights are not finite; lower "
+                "classifier.learning_rate"
+            )
         logger.info("epoch %d of %d: loss %.4f", epoch + 1, settings.epochs, total.item() / batches)
     return model.eval()
 

@@ -6,7 +6,7 @@
 Grids are cell-centred: N cells of width h = L / N, values at x_i = (i + 1/2) h.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import factorial
@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from scipy.linalg.lapack import zgttrf, zgttrs
 
+from engine.errors import UserError
+
 Array = NDArray[np.floating]
+
+MOST_VALUES = 20_000_000
+"""Of u are kept at most, 160 MB: on very fine grids at fewer times."""
 
 
 @overload
@@ -172,12 +177,15 @@ class Solution:
     """max over steps of |mean of u| / max |u|."""
 
 
-def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, order: int = 2) -> Solution:
-    """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept at every `save_every`-th step.
+def solve(
+    u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, order: int = 2, also: Collection[int] = ()
+) -> Solution:
+    """(20)-(22) from u_0, (N,), over `steps` steps of size dt; u is kept after every `save_every`-th and `also`.
 
     `order` is the order in time, an even number: a step costs order / 2 tridiagonal solves, and where only the end is
     needed, a few steps of order 6 replace hundreds of order 2.
-    The mean of u_0 is removed. Raises ValueError if nothing is left: a constant has no gradient to keep.
+    The mean of u_0 is removed. Raises ValueError if nothing is left: a constant has no gradient to keep. Raises
+    UserError if u, mu or a drift is not finite.
     """
     u = np.asarray(u_0, dtype=np.float64) - np.mean(u_0)
     C = grid.gradient_norm(u)
@@ -190,10 +198,15 @@ def solve(u_0: Array, grid: Grid, dt: float, steps: int, save_every: int = 1, or
         u = step(u)
         norm_drift = max(norm_drift, abs(grid.gradient_norm(u) - C) / C)
         mean_drift = max(mean_drift, abs(float(u.mean())) / float(np.abs(u).max()))
-        if n % save_every == 0:
+        if n % save_every == 0 or n in also:
             times.append(n * dt)
             states.append(u)
             rates.append(multiplier(u, grid))
+    if not (np.isfinite(u).all() and np.isfinite([C, norm_drift, mean_drift, *rates]).all()):
+        raise UserError(
+            f"the solution of the PDE is not finite after {steps} steps of {dt:g} on {grid.N} cells: it left the range "
+            "of floating-point numbers; look at pde.amplitudes, pde.length and pde.dt for one too large or small"
+        )
     return Solution(np.array(times), np.array(states), np.array(rates), C, norm_drift, mean_drift)
 
 
@@ -233,8 +246,9 @@ def exact_amplitudes(amplitudes: Array, eigenvalues: Array, t: float) -> Array:
     nothing underflows.
     """
     C = np.sum(eigenvalues * amplitudes**2)
-    slowest = eigenvalues[(amplitudes != 0) & (eigenvalues > 0)].min()
-    v = amplitudes * np.exp(-(eigenvalues - slowest) * t)
+    present = amplitudes != 0
+    slowest = eigenvalues[present & (eigenvalues > 0)].min()
+    v = amplitudes * np.exp(np.where(present, slowest - eigenvalues, 0) * t)
     return v * np.sqrt(C / np.sum(eigenvalues * v**2))
 
 
@@ -265,23 +279,34 @@ def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: flo
     u_0 = steady_state(k, grid.x, grid.L, C) + size * eigenfunction(j, grid.x, grid.L)
     duration = np.log(10) / abs(grid.eigenvalues[k] - grid.eigenvalues[j])
     steps = max(10, round(duration / dt))
-    solution = solve(u_0, grid, duration / steps, steps)
+    solution = solve(u_0, grid, duration / steps, steps, save_every=max(1, steps * grid.N // MOST_VALUES))
     amplitude = np.abs(grid.amplitudes(solution.u)[:, j])
     return float(np.polyfit(solution.t, np.log(amplitude), 1)[0])
 
 
 def figure_7(
-    length: float, cells: int, dt: float, t_end: float, amplitudes: Sequence[float]
+    length: float,
+    cells: int,
+    dt: float,
+    t_end: float,
+    amplitudes: Sequence[float],
+    profile_times: Sequence[float] = (),
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The solution that figure 7 shows, from u_0 the sum over k = 1..K of amplitudes[k - 1] phi_k, until t_end.
 
-    First the solution at about a thousand times t, (m,): x, t, u, mu and C as in `Solution`, and the amplitudes,
-    (m, K + 1), and eigenvalues, (K + 1,), of phi_0..phi_K. Then C, the drifts over all steps, and their number.
+    First the solution at about a thousand times t, (m,), fewer on a very fine grid, and at the
+    `profile_times`: x, t, u, mu and C as in `Solution`, and the amplitudes, (m, K + 1), and eigenvalues, (K + 1,), of
+    phi_0..phi_K. Then C, the drifts over all steps, and their number.
     """
     grid = Grid(length, cells)
     steps, modes = round(t_end / dt), slice(len(amplitudes) + 1)
     u_0 = combination(np.array(amplitudes), grid.x, grid.L)
-    solution = solve(u_0, grid, dt, steps, save_every=max(1, steps // 1000))
+    save_every = max(1, steps // 1000, steps * cells // MOST_VALUES)
+    also = {steps, *(round(t / dt) for t in profile_times)}
+    try:
+        solution = solve(u_0, grid, dt, steps, save_every, also=also)
+    except ValueError as reason:
+        raise UserError(f"the settings of pde cannot be used for figure 7: {reason}") from None
     arrays = {
         "x": grid.x,
         "t": solution.t,
@@ -289,6 +314,7 @@ def figure_7(
         "mu": solution.mu,
         "C": solution.C,
         "amplitudes": grid.amplitudes(solution.u)[:, modes],
+        "profile_times": np.array(profile_times),
         "eigenvalues": grid.eigenvalues[modes],
     }
     drifts = {"norm_drift": solution.norm_drift, "mean_drift": solution.mean_drift}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from diffusion.backward import denoising_step
 from diffusion.forward import VarianceSchedule
 from diffusion.unet import UNet
 from engine.device import CPU, Hardware, recorded
+from engine.errors import UserError
 from engine.randomness import generator
 
 NoisePredictor = Callable[[Tensor, Tensor], Tensor]
@@ -37,7 +39,11 @@ def backward_process(
         yield t - 1, x
 
 
-def draw_noise(seed: int, stream: str, indices: Iterable[int], T: int, shape: tuple[int, ...]) -> Tensor:
+NOISE_BYTES = 2**30
+"""The noise of a batch of samples takes at most this much memory; two batches' are there at once."""
+
+
+def draw_noise(seed: int, stream: str, indices: Sequence[int], T: int, shape: tuple[int, ...]) -> Tensor:
     """All noise of Algorithm 2 for the samples `indices`: (n, T + 1, *shape), standard Gaussian.
 
     Entry [:, 0] is x_T, entry [:, t] is the z of step t (that of t = 1 is multiplied by sigma_1 = 0). Sample i's
@@ -95,7 +101,8 @@ class Sampler:
         """Algorithm 2 for the samples `indices` of a stream: yields (t, x_t) for t = T, T - 1, ..., 0.
 
         Each sample starts from its own standard Gaussian, or from its own of the images x_T, (n, 1, h, w), or all from
-        one, (1, 1, h, w). A sample does not depend, to rounding, on which others are asked for.
+        one, (1, 1, h, w). A sample does not depend, to rounding, on which others are asked for. Raises
+        UserError if a sample is not finite.
         """
         return self._process(self._noise(stream, indices), x_T)
 
@@ -103,8 +110,11 @@ class Sampler:
         self, stream: str, indices: Sequence[int], batch_size: int, x_T: Tensor | None = None
     ) -> Iterator[tuple[int, Tensor]]:
         """The process of one batch of samples after the other, from as many images x_T where they are given. The noise
-        of the next batch is drawn meanwhile.
+        of the next batch is drawn meanwhile. A batch is smaller than asked for where its noise would take too much
+        memory.
         """
+        bytes_a_sample = 4 * (self.schedule.T + 1) * prod(self.shape)
+        batch_size = max(1, min(batch_size, NOISE_BYTES // bytes_a_sample))
         batches = [slice(first, first + batch_size) for first in range(0, len(indices), batch_size)]
         noises = _one_ahead(lambda batch: self._noise(stream, indices[batch]), batches)
         for batch, noise in zip(batches, noises, strict=True):
@@ -116,4 +126,11 @@ class Sampler:
     def _process(self, drawn: Tensor, x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
         noise = drawn.to(self.schedule.beta.device)
         start = noise[:, 0] if x_T is None else x_T.to(noise.device).expand_as(noise[:, 0])
-        return backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule)
+        for t, x in backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule):
+            if t == 0 and not x.isfinite().all():
+                raise UserError(
+                    "a sample is not finite: Algorithm 2 diverged, with weights that predict no noise, or a variance "
+                    "schedule too steep for them; lower ddpm.beta_T, or train the network longer or with a lower "
+                    "ddpm.learning_rate"
+                )
+            yield t, x

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import rescale
 from engine.device import CPU, Hardware
+from engine.errors import UserError
 from engine.randomness import generator
 
 
@@ -116,11 +117,14 @@ def loss_weights(schedule: VarianceSchedule, power: float) -> Tensor:
     At large t almost all of x_t is noise and eps is easily predicted: without weights, a short training hardly learns
     the small remainder, which decides the shape of an image. In principle each t is learned independently of the
     others, so the network that minimises the loss is the same for any weights. Ours; `power` 0 weights all steps alike,
-    as Algorithm 1.
+    as Algorithm 1. Raises UserError for a power so large that they are not finite.
     """
     noise_over_signal = (1 - schedule.alpha_bar) / schedule.alpha_bar
     weights = noise_over_signal.clamp(min=1) ** power
-    return (weights / weights[1:].mean()).float()
+    weights = (weights / weights[1:].mean()).float()
+    if not weights.isfinite().all():
+        raise UserError(f"the weights of the loss are not finite: lower ddpm.loss_weight_power, now {power}")
+    return weights
 
 
 class Objective(nn.Module):
@@ -195,9 +199,17 @@ class Training:
                 mean.copy_(state[f"average.{name}"])
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to sample with: averaged where averaging is on, in float32 on the CPU."""
+        """The weights to sample with: averaged where averaging is on, in float32 on the CPU.
+
+        Raises UserError if they are not finite.
+        """
         values = self.average or [p.detach() for p in self.model.parameters()]
         names = [name for name, _ in self.model.named_parameters()]
+        if not all(value.isfinite().all() for value in values):
+            raise UserError(
+                "the training diverged, and its weights are not finite: lower ddpm.learning_rate or "
+                "ddpm.loss_weight_power, or raise ddpm.warmup_steps"
+            )
         return {name: value.float().cpu().contiguous() for name, value in zip(names, values, strict=True)}
 
 

@@ -1,5 +1,6 @@
 """The saved states from which a stopped training continues, and the loop that saves them."""
 
+import ast
 import hashlib
 import json
 import logging
@@ -7,7 +8,7 @@ import math
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from torch import Tensor
 from engine import parallel
 from engine.device import CPU, Hardware
 from engine.errors import UserError
-from engine.files import write_atomically
+from engine.files import sha256, write_atomically
 from engine.progress import History, follow
 
 logger = logging.getLogger(__name__)
@@ -43,23 +44,42 @@ class Interrupted(UserError):
 
 
 def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
-    """16 hexadecimal digits of the SHA-256 of the files' contents and the settings: one experiment, one name."""
+    """16 hexadecimal digits of the SHA-256 of what the files hold and of the settings: one experiment, one name.
+
+    Of Python code its comments, docstrings and layout do not count, which change nothing that it computes.
+    """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for file in sorted(map(str, files)):
-        with Path(file).open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
+        if file.endswith(".py"):
+            digest.update(hashlib.sha256(_code(Path(file).read_text(encoding="utf-8")).encode()).digest())
+        else:
+            digest.update(bytes.fromhex(sha256(file)))
     return digest.hexdigest()[:16]
 
 
-class StateFolder:
-    """The states from which a stopped training continues: `<parent>/<experiment>/<step>.safetensors`, the last two.
+class _WithoutProse(ast.NodeTransformer):
+    """Removes docstrings, and strings that stand alone beside what they describe."""
 
-    `experiment` is a fingerprint of everything that the training depends on, so that other settings, data or code
-    never continue it. Each file carries the SHA-256 of its tensors; one that is truncated, altered or of another
-    training is reported, and the one before it is used.
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+
+
+def _code(source: str) -> str:
+    return ast.unparse(_WithoutProse().visit(ast.parse(source)))
+
+
+class StateFolder:
+    """The states from which stopped work continues: `<parent>/<experiment>/<step>.safetensors`, the last two.
+
+    `experiment` is a fingerprint of everything that the work depends on, so that other settings, data or code never
+    continue it. Each file carries the SHA-256 of all that it holds; one that is truncated, altered, renamed or of other
+    work is reported, and the one before it is used. The states of other experiments stay until this one is finished,
+    and those of the last few beyond that: whoever changes a setting and changes it back goes on where it was.
     """
 
     KEPT = 2
+    KEPT_EXPERIMENTS = 3
+    """Other experiments whose states outlive the end of this one."""
 
     def __init__(self, parent: Path, experiment: str) -> None:
         self.parent, self.experiment = Path(parent), experiment
@@ -67,10 +87,15 @@ class StateFolder:
 
     def save(self, step: int, tensors: dict[str, Tensor], record: dict) -> None:
         """Save the tensors and a record of plain values (JSON) as the state after `step` steps."""
-        metadata = {"experiment": self.experiment, "sha256": _digest(tensors), "record": json.dumps(record)}
+        metadata = {"experiment": self.experiment, "step": str(step), "record": json.dumps(record)}
+        metadata["sha256"] = _digest(tensors, metadata)
         write_atomically(self.folder / f"{step:09d}.safetensors", save(tensors, metadata))
-        for older in self._files()[self.KEPT :]:
-            older.unlink(missing_ok=True)
+        # What seems to be newer was passed over when the work went on from an older state: it is damaged.
+        files = self._files()
+        kept = [file for file in files if int(file.stem) <= step][: self.KEPT]
+        for other in files:
+            if other not in kept:
+                other.unlink(missing_ok=True)
 
     def load(self) -> tuple[int, dict[str, Tensor], dict] | None:
         """The newest intact state as (step, tensors, record), or None if there is none."""
@@ -79,27 +104,70 @@ class StateFolder:
                 with safe_open(file, framework="pt") as content:
                     metadata = content.metadata() or {}
                     tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+                expected = metadata.pop("sha256", None)
                 if metadata.get("experiment") != self.experiment:
                     raise ValueError("it belongs to another experiment")
-                if metadata.get("sha256") != _digest(tensors):
+                if expected != _digest(tensors, metadata):
                     raise ValueError("its checksum does not match its content")
+                if int(metadata["step"]) != int(file.stem):
+                    raise ValueError(f"it was renamed, and is the state after step {metadata['step']}")
                 return int(file.stem), tensors, json.loads(metadata["record"])
-            except (SafetensorError, ValueError, OSError) as reason:
+            except (SafetensorError, ValueError, KeyError, OSError) as reason:
                 logger.warning("the saved state %s cannot be used (%s); looking for the one before it", file, reason)
         return None
 
-    def remove_others(self) -> None:
-        """Remove the states of other experiments, and files that a killed job left half-written."""
-        if self.parent.is_dir():
-            for other in self.parent.iterdir():
-                if other.is_dir() and re.fullmatch(r"[0-9a-f]{16}", other.name) and other != self.folder:
-                    shutil.rmtree(other)
+    def remove_partial(self) -> None:
+        """Remove the files that a killed job left half-written."""
         for partial in self.folder.glob(".*"):
             partial.unlink(missing_ok=True)
 
+    def remove_old_experiments(self) -> None:
+        """Remove the states of other experiments but the last few. To be called when this one is finished."""
+        if self.parent.is_dir():
+            others = [
+                folder
+                for folder in self.parent.iterdir()
+                if folder.is_dir() and re.fullmatch(r"[0-9a-f]{16}", folder.name) and folder != self.folder
+            ]
+            others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+            for old in others[self.KEPT_EXPERIMENTS :]:
+                shutil.rmtree(old, ignore_errors=True)
+
     def _files(self) -> list[Path]:
         """Newest first."""
-        return sorted(self.folder.glob("[0-9]*.safetensors"), reverse=True)
+        files = [file for file in self.folder.glob("*.safetensors") if re.fullmatch(r"[0-9]+", file.stem)]
+        return sorted(files, key=lambda file: int(file.stem), reverse=True)
+
+
+def experiment(snakemake, script: str, hardware: Hardware) -> str:
+    """The fingerprint of a rule's work: its script, inputs and params, and the kind of hardware that it runs on."""
+    ran = {"compute": hardware.facts()}
+    return fingerprint([Path(snakemake.scriptdir) / script, *snakemake.input], dict(snakemake.params.items()) | ran)
+
+
+def collect(
+    process: Callable[[Sequence[int], int], Iterable[tuple[int, Tensor]]],
+    indices: Sequence[int],
+    batch_size: int,
+    steps: int,
+    states: StateFolder,
+    hardware: Hardware = CPU,
+) -> Tensor:
+    """The ends x_0, (n, ...) on the CPU, of `process(indices, batch_size)`, which takes one batch after the other
+    through `steps` steps (t, x_t), down to t = 0. Each batch is saved when it is finished; the same call
+    continues after it.
+    """
+    states.remove_partial()
+    ends = saved[1]["ends"] if (saved := states.load()) else torch.empty(0)
+    left = indices[len(ends) :]
+    if len(ends):
+        logger.info("continuing after %d of %d", len(ends), len(indices))
+    for t, x in follow(process(left, batch_size), "sampling", -(-len(left) // batch_size) * steps, wait=hardware.wait):
+        if t == 0:
+            ends = torch.cat([ends, x.cpu()]) if len(ends) else x.cpu()
+            states.save(len(ends), {"ends": ends}, {})
+    states.remove_old_experiments()
+    return ends
 
 
 def run(
@@ -122,7 +190,7 @@ def run(
     """
     if states:
         if parallel.rank() == 0:
-            states.remove_others()
+            states.remove_partial()
         if saved := states.load():
             step, tensors, record = saved
             training.restore(step, tensors)
@@ -137,6 +205,8 @@ def run(
     kept = _saving(history.of(steps), history.steps, save, save_seconds, stop, hardware.device)
     for _ in follow(kept, "training", history.steps, training.step, hardware.wait, history.last_loss, longest):
         pass
+    if states and parallel.rank() == 0:
+        states.remove_old_experiments()
 
 
 def _saving(
@@ -163,9 +233,10 @@ def _saving(
         yield step
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -15,6 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from engine.environment import cores
 from engine.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -91,11 +92,12 @@ BYTES_AN_IMAGE = 2**24
 
 
 def use_threads(threads: int) -> None:
-    """Compute on this many CPU threads, and let freed memory stay with the process. Every step frees and allocates the
-    same tensors; glibc would return each large one to the system and have its pages cleared again, which costs up to
-    a third of a training step.
+    """Compute on this many CPU threads, but on no more than this process's share of the cores that it may use; and let
+    freed memory stay with the process. Every step frees and allocates the same tensors; glibc would return each large
+    one to the system and have its pages cleared again, which costs up to a third of a training step.
     """
-    torch.set_num_threads(threads)
+    share = cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of several processes that train together
+    torch.set_num_threads(max(1, min(threads, share)))
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from <malloc.h>
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)

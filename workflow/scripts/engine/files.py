@@ -1,27 +1,40 @@
 """Files that are either complete or absent, JSON, and SHA-256 sums."""
 
+import glob
 import hashlib
 import json
+import math
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.errors import UserError
+
 
 def write_atomically(path: Path | str, content: bytes) -> None:
-    """Write a file so that at any moment `path` holds either its old content or all of the new."""
+    """Write a file so that at any moment `path` holds either its old content or all of the new.
+
+    An OSError names the file. What a killed job left of the same file is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        leftover.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less what the umask takes away
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk names none
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -30,14 +43,54 @@ def write_atomically(path: Path | str, content: bytes) -> None:
         os.close(folder)
 
 
+@contextmanager
+def reading(file: Path | str, expected: str) -> Iterator[None]:
+    """What goes wrong with the content of a file is told in one sentence that names it: raises UserError."""
+    try:
+        yield
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as reason:
+        raise UserError(
+            f"{file} is damaged, or is not {expected} ({type(reason).__name__}: {reason}): restore it, or delete it "
+            "and run again, if a run made it"
+        ) from None
+
+
 def read_json(file: Path | str) -> Any:
-    """The content of a JSON file."""
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+    """The content of a JSON file. Raises UserError, which names it, if it is not JSON, or holds NaN or infinity."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"it holds {constant}")
+
+    with reading(file, "JSON"):
+        return json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=refuse)
 
 
 def write_json(file: Path | str, content: Any) -> None:
-    """Write plain values as indented JSON."""
-    Path(file).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write plain values as indented JSON. Raises UserError, which names the place, for a number that is not finite: a
+    claim might be judged by it.
+    """
+    if bad := next(_not_finite(content), None):
+        address, value = bad
+        raise UserError(
+            f"{file} was not written, since its number {address} is {value}: what it is computed from has left the "
+            "range of floating-point numbers; look for a setting that is too large or too small"
+        )
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    Path(file).write_text(text + "\n", encoding="utf-8")
+
+
+def _not_finite(content: Any, address: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in plain values that are NaN or infinite, each with the keys that lead to it."""
+    if isinstance(content, float) and not math.isfinite(content):
+        yield address.removeprefix("."), content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield from _not_finite(value, f"{address}.{key}")
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _not_finite(value, f"{address}.{index}")
 
 
 def sha256(content: Path | str | bytes) -> str:

@@ -1,59 +1,95 @@
 """What every script does around its work: a log, and one clear sentence for an error that the user can correct."""
 
-import errno
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from engine import disk
 from engine.errors import UserError
+from engine.files import sha256
+from engine.privacy import Private
 
-CORRECTABLE = {
-    errno.ENOSPC: "the disk is full: free some space and run again; finished files and saved states are kept",
-    errno.EDQUOT: "the disk quota is used up: free some space and run again; finished files and saved states are kept",
-    errno.EROFS: "the folder is read-only: make it writable, or work in a copy elsewhere",
-    errno.EACCES: "permission is denied: make the place writable, or work in a copy elsewhere",
-}
+OUT_OF_MEMORY = (
+    r"OutOfMemoryError|out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc"
+)
+"""In an error's name or words: PyTorch's errors have no class of their own on a CPU."""
+LARGE = "execution.batch_size, ddpm.batch_size, ddpm.T, data.image_size, samples.count, pde.cells or pde.refinement"
+"""The settings that decide how much memory a job takes."""
 
 
 @contextmanager
 def job(snakemake) -> Iterator[None]:
-    """Log to the rule's log file, and warnings to the terminal. An error that the user
-    can correct ends the script with one sentence and exit code 1; anything else is a bug, and keeps its traceback.
+    """Log to the rule's log file, and warnings to the terminal. An error that the user can correct, a lack of memory,
+    Ctrl-C and an input that was damaged after a rule wrote it end the script with one sentence and an exit code that is
+    not 0; anything else is a bug, and keeps its traceback. At the end the log lists the outputs with their SHA-256.
     """
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     # Of several processes that share a job, only the first one starts a new log and reports progress.
     first = os.environ.get("RANK", "0") == "0"
     log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
-    logging.basicConfig(
-        level=logging.INFO if first else logging.WARNING,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[terminal, log],
-        force=True,
-    )
+    for handler in (terminal, log):
+        handler.setFormatter(Private("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO if first else logging.WARNING, handlers=[terminal, log], force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every table of every font
     try:
+        # Snakemake's jobs start with Ctrl-C held back (see settings.smk): it is answered from here on.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         yield
     except UserError as error:
         logging.error("error: %s", error)
         raise SystemExit(1) from None
-    except OSError as error:
-        if error.errno not in CORRECTABLE:
+    except KeyboardInterrupt:
+        logging.error(
+            "rule %s was stopped by Ctrl-C: run again to go on; finished files and saved states are kept",
+            snakemake.rule,
+        )
+        raise SystemExit(130) from None
+    except Exception as error:
+        if sentence := explain(error, snakemake):
+            logging.error("error: %s", sentence)
+        else:
             logging.exception("unexpected error")
-            raise SystemExit(1) from None
-        where = f" ({error.filename})" if error.filename else ""
-        logging.error("error: rule %s stopped%s: %s", snakemake.rule, where, CORRECTABLE[error.errno])
         raise SystemExit(1) from None
-    except Exception:
-        logging.exception("unexpected error")
-        raise SystemExit(1) from None
+    if first:
+        for file in map(str, snakemake.output):
+            if Path(file).is_file():
+                words = f"wrote {file}, SHA-256 {sha256(file)}"
+                log.handle(logging.makeLogRecord({"levelno": logging.INFO, "msg": words}))
+
+
+def explain(error: Exception, snakemake) -> str | None:
+    """One sentence on an error that is none of the program's own; None if it may be."""
+    if isinstance(error, OSError) and (trouble := disk.trouble(error, snakemake.output)):
+        return f"rule {snakemake.rule} stopped {trouble}"
+    if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, f"{type(error).__name__}: {error}", re.I):
+        return (
+            f"rule {snakemake.rule} ran out of memory ({' '.join(str(error).split())[:200]}): free some, run fewer "
+            f"jobs at once (--cores 1), or lower {LARGE}"
+        )
+    if changed := [file for file in snakemake.input if was_changed(file, Path(snakemake.log[0]).parent)]:
+        return (
+            f"rule {snakemake.rule} cannot use {', '.join(changed)} ({type(error).__name__}: {error}), which is not "
+            "what an earlier rule wrote there: delete it, and run again to make it anew"
+        )
+    return None
+
+
+def was_changed(file: str, logs: Path) -> bool:
+    """Whether a file is missing, or not the one that a log among `logs` says was written."""
+    if not Path(file).is_file():
+        return not Path(file).is_dir()
+    wrote = re.compile(rf"wrote {re.escape(file)}, SHA-256 ([0-9a-f]{{64}})$", re.M)
+    sums = [found for log in logs.glob("*.log") for found in wrote.findall(log.read_text("utf-8", errors="replace"))]
+    return bool(sums) and sha256(file) not in sums
 
 
 def asked_to_stop() -> Callable[[], bool]:

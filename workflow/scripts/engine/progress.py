@@ -168,7 +168,8 @@ class History:
         self.loss_sum.zero_()
         if not math.isfinite(mean):
             raise UserError(
-                f"the loss became {mean} before step {step}: lower ddpm.learning_rate or raise ddpm.warmup_steps"
+                f"the loss became {mean} before step {step}: lower ddpm.learning_rate or "
+                "ddpm.loss_weight_power, or raise ddpm.warmup_steps"
             )
         first, started = self._since
         row = {

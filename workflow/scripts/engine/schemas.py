@@ -1,11 +1,38 @@
 """What a JSON schema does not allow in a YAML document, in sentences: for the settings and for the ledger of claims."""
 
 import difflib
-from collections.abc import Callable, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
+
+from engine.privacy import public_value
+
+
+def _is_number(_: object, value: object) -> bool:
+    """JSON has neither NaN nor infinity; YAML has both, and they pass every bound."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_whole(_: object, value: object) -> bool:
+    """8.0 is whole too."""
+    return _is_number(_, value) and value == int(cast(float, value))
+
+
+def _matches(_: object, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
+    """A pattern is for the whole text: Python's `$` lets a line break follow."""
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+Validator = validators.extend(
+    Draft202012Validator,
+    {"pattern": _matches},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_whole}),
+)
 
 Address = Sequence[str | int]
 """Where a value stands: the keys, and in a list the index, that lead to it; empty for the whole document."""
@@ -49,12 +76,13 @@ def schema_errors(
         if not wanted and address and isinstance(address[-1], int):  # an entry of a list, described with the list
             wanted = described(schema, address[:-1])
         if not (address and wanted) or isinstance(value, dict):
-            return [f"{called(address)}: {error.message}"]
+            return [f"{called(address)}: {public_value(error.message)}"]
         text = isinstance(value, str) and error.validator == "type" and error.validator_value in ("number", "integer")
         hint = f". It was read as text: {advice}" if text else ""
-        return [f"{called(address)} is {value!r}, but must be {wanted}{hint}"]
+        return [f"{called(address)} is {public_value(repr(value))}, but must be {wanted}{hint}"]
 
-    return [sentence for error in Draft202012Validator(schema).iter_errors(document) for sentence in sentences(error)]
+    found = [sentence for error in Validator(schema).iter_errors(document) for sentence in sentences(error)]
+    return list(dict.fromkeys(found))  # a value may break two rules and have one description
 
 
 def _hint(key: object, known: dict[str, Any]) -> str:

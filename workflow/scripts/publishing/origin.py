@@ -3,12 +3,17 @@
 Apart from provenance.py, since rules in other environments ask for this, where RO-Crate's package is not installed.
 """
 
+import logging
 import os
 import platform
 import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from engine.installation import normal
+
+logger = logging.getLogger(__name__)
 
 
 def processor() -> str:
@@ -21,23 +26,35 @@ def processor() -> str:
 
 
 def commit(folder: Path, apart: str | None = None) -> str | None:
-    """The commit of a checkout, with `.dirty` if a tracked file differs that is not in its folder `apart`; None without
-    git or outside a checkout.
+    """The commit of a checkout, with `.dirty` if a tracked file differs that is not in its folder `apart`; None outside
+    a checkout, and, with a warning, in one that git cannot read.
     """
-    # The ceiling keeps git from using a repository further up that merely contains this folder.
-    ceiling = {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
-    found = answer(["git", "rev-parse", "HEAD"], folder, ceiling)
     others = [f":(exclude){apart}"] if apart else []
-    changed = answer(["git", "status", "--porcelain", "--untracked-files=no", "--", ".", *others], folder, ceiling)
-    return found and found + (".dirty" if changed else "")
+    try:
+        found = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *others)
+    except (OSError, subprocess.CalledProcessError) as reason:
+        if (folder / ".git").exists():
+            said = " ".join((getattr(reason, "stderr", None) or str(reason)).split())
+            logger.warning("the commit of %s is not recorded, since git does not tell it: %s", folder.resolve(), said)
+        return None
+    return found + (".dirty" if changed else "")
 
 
-def answer(command: list[str], folder: Path = Path(), environment: dict[str, str] | None = None) -> str | None:
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints of this folder. Git's variables do not reach it: in a hook they speak of another repository."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    # The ceiling keeps git from using a repository further up that merely contains this folder.
+    environment["GIT_CEILING_DIRECTORIES"] = str(folder.resolve().parent)
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def answer(command: list[str]) -> str | None:
     """What a command of the system prints; None if it is not there or fails."""
     try:
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip() or None
@@ -48,8 +65,3 @@ def pins(short_lists: Iterable[Path | str]) -> dict[str, str]:
     lines = "\n".join(Path(file).read_text(encoding="utf-8") for file in short_lists).splitlines()
     found = [re.match(r"([\w.-]+)==(\S+)", line) for line in lines]
     return dict(sorted((normal(match[1]), match[2]) for match in found if match))
-
-
-def normal(package: str) -> str:
-    """A package's name as the package index compares it: `scikit_learn` and `Scikit-Learn` are one."""
-    return re.sub(r"[-_.]+", "-", package).lower()

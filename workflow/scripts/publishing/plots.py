@@ -45,7 +45,8 @@ def save(figure: Figure, pdf: Path | str, png: Path | str, note: str = "") -> No
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure in the common style, sizes in inches."""
+    """An empty figure in the common style over matplotlib's defaults, whatever the user's are; sizes in inches."""
+    mpl.rcdefaults()
     mpl.rcParams.update(STYLE)
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -3,14 +3,15 @@ machine, the times, and each result with its SHA-256. The profile: https://w3id.
 """
 
 import csv
+import json
 import platform
 import re
-import sysconfig
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import distributions, version
-from io import StringIO
+from importlib.metadata import version
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from engine.files import read_json, sha256
+from engine.privacy import public
 from publishing.origin import answer, commit, normal, pins, processor
 
 PROFILES = {
@@ -48,6 +50,10 @@ FORMATS = {
     ".tsv": "text/tab-separated-values",
     ".yaml": "application/yaml",
 }
+VERSIONS = """
+import importlib.metadata, json
+print(json.dumps([(one.name, one.version) for one in importlib.metadata.distributions()]))
+"""
 
 
 @dataclass(frozen=True)
@@ -81,14 +87,13 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
     def content(name: str) -> dict:
         return yaml.safe_load(Path(files[name]).read_text(encoding="utf-8"))
 
-    records = [*folder.glob("logs/*.log"), *folder.glob("benchmarks/*.tsv")]
     return Run(
         folder=folder,
         settings=settings,
         schema=content("schema"),
         citation=content("citation"),
         results=[Path(file) for file in [*files["results"], *files["intermediate"], *files["shards"]]],
-        records=sorted(file for file in records if file.stem != job),
+        records=records(folder, job),
         sources=[Path(file) for file in files["sources"]],
         data=read_json(files["data"]),
         packages=packages(files["environments"]),
@@ -100,12 +105,19 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
     )
 
 
+def records(folder: Path, job: str) -> list[Path]:
+    """The logs and benchmark files of a run, without those of `job` and without hidden files, which are not ours."""
+    found = [*folder.glob("logs/[!.]*.log"), *folder.glob("benchmarks/[!.]*.tsv")]
+    return sorted(file for file in found if file.stem != job)
+
+
 def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
-    """Version of each package that the environments' short lists name: as installed beside this Python, else as pinned,
-    since rules then run in environments of their own, made from these pins.
+    """Version of each package that the environments' short lists name: as a job imports it, else as pinned, since rules
+    then run in environments of their own, made from these pins.
     """
-    folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-    installed = {normal(one.name): one.version for one in distributions(path=folders)}
+    # A Python started anew finds what any job finds; this one also has Snakemake's own packages on its path.
+    found = answer([sys.executable, "-c", VERSIONS]) or "[]"
+    installed = {normal(name): version for name, version in reversed(json.loads(found))}  # the first one is imported
     pinned = pins(short_lists)
     return {"python": platform.python_version()} | {name: installed.get(name, pinned[name]) for name in pinned}
 
@@ -232,7 +244,7 @@ def _workflow(crate: ROCrate, run: Run, author: ContextEntity, licence: ContextE
     release = run.citation["version"] + (f"+{run.commit}" if run.commit else "")
     snakefile = Path("Snakefile")
     workflow = crate.add_workflow(
-        snakefile,
+        BytesIO(snakefile.read_bytes()),  # as a copy the file would keep its mode, and not have that of the results
         f"{COPY}/Snakefile",
         main=True,
         lang="snakemake",
@@ -250,13 +262,18 @@ def _workflow(crate: ROCrate, run: Run, author: ContextEntity, licence: ContextE
     _entity(crate, BIOSCHEMAS, "CreativeWork", name="Bioschemas ComputationalWorkflow", version="1.0")
     workflow["hasPart"] = [
         crate.add_file(
-            source, place := f"{COPY}/{source.as_posix()}", properties=_facts(place, place, source.read_bytes())
+            BytesIO(content), place := f"{COPY}/{source.as_posix()}", properties=_facts(place, place, content)
         )
-        for source in run.sources
-        if source != snakefile
+        for source, content in ((source, _content(source)) for source in run.sources if source != snakefile)
     ]
     workflow["softwareRequirements"] = [_software(crate, *package) for package in run.packages.items()]
     return workflow
+
+
+def _content(source: Path) -> bytes:
+    """A file of the workflow as the crate shows it: without a password, where someone wrote one into config.yaml."""
+    content = source.read_bytes()
+    return public(content.decode()).encode() if source.name == "config.yaml" else content
 
 
 def _software(crate: ROCrate, name: str, version: str) -> SoftwareApplication:

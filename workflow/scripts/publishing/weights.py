@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from diffusion.classifier import CLASSES, Classifier
 from diffusion.unet import UNet
 from engine.errors import UserError
-from engine.files import read_json, sha256, write_json
+from engine.files import read_json, reading, sha256, write_json
+from engine.tensors import read_tensors, write_tensors
 from publishing import origin
 
 logger = logging.getLogger(__name__)
@@ -26,8 +27,20 @@ logger = logging.getLogger(__name__)
 LARGEST_FILE = 16_000_000
 """The largest file in bytes, so that the repository stays easy to clone."""
 SUMS = "SHA256SUMS"
+TABLES = {"ddpm": "ddpm_history.csv", "classifier": "classifier_confusion.csv"}
 FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
 """The record of weights whose training is not known: all is counted from here on."""
+
+NUMBERS = {
+    "ddpm": ["parameters", "training_images", "steps", "image_visits", "seconds", "last_loss"],
+    "classifier": ["test_accuracy", "test_images", "training_images"],
+}
+"""Of each model, what later rules read in the summary of its record, ..."""
+COLUMNS = {
+    "ddpm": ["step", "images", "loss", "learning_rate", "images_per_second", "seconds"],
+    "classifier": ["true", *(f"found_{digit}" for digit in range(CLASSES))],
+}
+"""... and in its table."""
 
 Settings = dict[str, dict]
 """Some of the settings: section, then key, then value."""
@@ -54,19 +67,19 @@ def ship(models: Mapping[str, Path], settings: Mapping[str, Settings], about: di
     UserError for a network too large to ship.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    halves = split(load_file(models["ddpm"]), 2)
+    halves = split(read_tensors(models["ddpm"]), 2)
     files = [folder / f"ddpm-{n}-of-{len(halves)}.safetensors" for n in range(1, len(halves) + 1)]
     for half, file in zip(halves, files, strict=True):
-        save_file({name: value.to(torch.bfloat16) for name, value in half.items()}, file)
+        write_tensors(file, {name: value.to(torch.bfloat16) for name, value in half.items()})
         refuse_large(file)
-    files.append(Path(shutil.copy(models["classifier"], folder)))
+    files.append(Path(shutil.copyfile(models["classifier"], folder / models["classifier"].name)))
     for name, model in models.items():
         record = {"settings": settings[name], "summary": read_json(model.with_suffix(".json")), "origin": about}
         if name == "ddpm" and start.get("settings"):
             record["start"] = start
         write_json(folder / f"{name}.json", record)
-        [table] = model.parent.glob(f"{name}_*.csv")
-        files += [folder / f"{name}.json", Path(shutil.copy(table, folder))]
+        table = TABLES[name]
+        files += [folder / f"{name}.json", Path(shutil.copyfile(model.parent / table, folder / table))]
     (folder / SUMS).write_text(checksums(files), encoding="utf-8")
 
 
@@ -112,10 +125,19 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
     """
     files = verify(folder, model)
     weights = [file for file in files if file.suffix == ".safetensors"]
-    record = read_json(folder / f"{model}.json")
-    refuse_other_settings(record["settings"], settings, folder)
-    [table] = [file for file in files if file.suffix == ".csv"]
-    return Trained(join([load_file(file) for file in weights]), record, table)
+    record, [table] = folder / f"{model}.json", [file for file in files if file.suffix == ".csv"]
+    with reading(record, f"the record of a training of {model}"):
+        trained = read_json(record)
+        settings_then, summary, _ = trained["settings"], trained["summary"], trained["origin"]["commit"]
+        refuse_other_settings(settings_then, settings, folder)
+        if wrong := [key for key in NUMBERS[model] if not float(summary[key]) >= 0]:
+            raise ValueError(f"{wrong[0]} is {summary[wrong[0]]}")
+    with reading(table, f"the table of a training of {model}"):
+        if not len(pd.read_csv(table, usecols=COLUMNS[model], dtype=float)):
+            raise ValueError("it has no rows")
+    tensors = join([read_tensors(file) for file in weights])
+    refuse_other_network(tensors, model, settings, folder)
+    return Trained(tensors, trained, table)
 
 
 def take_start(start: Path, expected: str, settings: Settings) -> Trained:
@@ -138,21 +160,17 @@ def take_start(start: Path, expected: str, settings: Settings) -> Trained:
     if start.is_dir():
         trained = unpack(start, "ddpm", settings)
     else:
-        try:
-            trained = Trained(join([load_file(start)]), FROM_NOTHING)
-        except SafetensorError as reason:
-            raise UserError(
-                f"ddpm.start is {start}, which is not a safetensors file ({reason}): name another"
-            ) from None
-    refuse_other_network(trained.tensors, settings, start)
+        trained = Trained(join([read_tensors(start)]), FROM_NOTHING)
+        refuse_other_network(trained.tensors, "ddpm", settings, start)
     return trained
 
 
 def verify(folder: Path, model: str) -> list[Path]:
     """The files of a model in a folder of weights, checked. Raises UserError if one is not what SHA256SUMS says."""
     sums = folder / SUMS
-    remedy = f"restore {folder} as it was, for weights/ with `git checkout -- weights`"
-    lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
+    remedy = f"delete {folder} and restore it, which for weights/ `git checkout -- weights` does"
+    with reading(sums, "a list of SHA-256 sums"):
+        lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
     known = {line[1]: line[0] for line in lines if len(line) == 2 and line[1].startswith(model)}
     for kind in (".safetensors", ".json", ".csv"):
         if not any(name.endswith(kind) for name in known):
@@ -182,17 +200,24 @@ def refuse_other_settings(trained: Settings, given: Settings, place: Path) -> No
         )
 
 
-def refuse_other_network(tensors: dict[str, Tensor], settings: Settings, place: Path) -> None:
-    """Raises UserError unless the tensors are those of the network of these settings."""
-    channels, image_size = settings["ddpm"]["channels"], settings["data"]["image_size"]
+def refuse_other_network(tensors: dict[str, Tensor], model: str, settings: Settings, place: Path) -> None:
+    """Raises UserError unless the tensors are those of the model, `ddpm` or `classifier`, of these settings."""
     with torch.device("meta"):
-        asked = {name: tuple(value.shape) for name, value in UNet(channels, image_size).state_dict().items()}
+        if model == "ddpm":
+            channels, image_size = settings["ddpm"]["channels"], settings["data"]["image_size"]
+            network, of = (
+                UNet(channels, image_size),
+                f"ddpm.channels = {channels} and data.image_size = {image_size} make",
+            )
+        else:
+            network, of = Classifier(), "the classifier"
+        asked = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in tensors.items()}
     if wrong := [name for name in [*asked, *given] if asked.get(name) != given.get(name)]:
         name = wrong[0]
         raise UserError(
-            f"the weights in {place} are of another network than ddpm.channels = {channels} and data.image_size = "
-            f"{image_size} make: the tensor {name} has the shape {given.get(name)} in them, and {asked.get(name)} here"
+            f"the weights in {place} are of another network than {of}: the tensor {name} has the shape "
+            f"{given.get(name)} in them, and {asked.get(name)} here"
         )
 
 
@@ -206,7 +231,7 @@ def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 def write_start(trained: Trained, weights: Path, record: Path, history: Path) -> None:
     """Write the weights from which a training starts, their record, and their history, which has no row if unknown."""
     logger.info("%d tensors, after %s steps", len(trained.tensors), trained.record["summary"]["steps"])
-    save_file(trained.tensors, weights)
+    write_tensors(weights, trained.tensors)
     write_json(record, trained.record)
     if trained.table:
         shutil.copyfile(trained.table, history)

@@ -223,6 +223,7 @@ function pde() {
       const size = relative[frame][j], rate = rates[frame][j];
       const trend = signed(rate) === "0" ? "" : rate > 0 ? "grows" : "dies";
       bars[i].firstChild.style.height = `${100 * Math.max(0, 1 - Math.log10(size) / floor)}%`;
+      bars[i].firstChild.hidden = size < 10 ** floor;
       for (const cell of [bars[i], now[i]]) cell.className = trend;
       for (const cell of [names[i], sizes[i]]) cell.className = j === k ? "rules" : "";
       sizes[i].textContent = size < 10 ** floor ? "<10" + superscript(floor) : scientific(size);

@@ -1,0 +1,163 @@
+"""What a job sees of the user's environment, and how many cores it may use."""
+
+import getpass
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import device, environment
+from engine.environment import ForShell, cores, provide, quotas, refusal, shield
+
+HOSTILE = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "MATPLOTLIBRC": "/home/me/matplotlibrc",
+    "PYTHONPATH": "/opt/ros/lib",
+    "PYTHONWARNINGS": "error",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONUSERBASE": "/home/me/other",
+    "PIP_TARGET": "/home/me/packages",
+    "PIP_CONSTRAINT": "/home/me/constraints.txt",
+    "PIP_USER": "1",
+}
+
+
+def test_what_the_user_set_for_other_programs_does_not_reach_a_job():
+    given = HOSTILE | {"PIP_INDEX_URL": "https://mirror", "PIP_CERT": "/ca.pem", "HOME": "/home/me", "PATH": "/bin"}
+    shield(given)
+    assert given == {
+        "HOME": "/home/me",
+        "PATH": "/bin",
+        "PIP_INDEX_URL": "https://mirror",
+        "PIP_CERT": "/ca.pem",
+        "PIP_USER": "0",
+        "MPLBACKEND": "agg",
+        "MATPLOTLIBRC": os.devnull,
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+
+
+def test_who_asks_for_active_waiting_gets_it():
+    given = {"OMP_WAIT_POLICY": "ACTIVE"}
+    shield(given)
+    assert given["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the library of OpenMP is another one there")
+def test_openmp_waits_passively_where_torch_is_loaded_after_the_shield():
+    program = "import os; from engine.environment import shield; shield(os.environ); import torch"
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(environment.__file__).parent.parent,
+        env=known | {"OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+    )
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr, done.stderr
+    assert "GOMP_SPINCOUNT = '0'" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["/a b/python", "/King's R&D (été)/python", "/plain/python", '/"$HOME"`id`\n/python'])
+def test_a_path_is_quoted_where_it_is_formatted_and_nowhere_else(path):
+    safe = ForShell(path)
+    assert safe == path and Path(safe) == Path(path) and [*safe] == [*path]
+    assert f"{safe} -m snakemake" == f"{shlex.quote(path)} -m snakemake"
+    assert subprocess.check_output(f"printf %s {safe}", shell=True).decode() == path
+
+
+def test_without_name_home_and_cache_these_are_given(tmp_path, monkeypatch):
+    def nobody(*_):
+        raise KeyError("uid not found: 4242")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(environment.pwd, "getpwuid", nobody)
+    given = {}
+    provide(given, tmp_path)
+    assert given["LOGNAME"] == f"user-{os.getuid()}" and given["HOME"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["home", "cache", "nowhere"])
+def test_a_cache_that_cannot_be_written_to_is_replaced(tmp_path, monkeypatch, place):
+    monkeypatch.setattr(environment.os, "access", lambda folder, _: not str(folder).startswith(str(tmp_path / "ro")))
+    (tmp_path / "ro").mkdir()
+    given = {
+        "home": {"HOME": str(tmp_path / "ro")},
+        "cache": {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "ro/cache")},
+        "nowhere": {"HOME": str(tmp_path / "ro/missing/home")},
+    }[place]
+    provide(given, tmp_path / "own")
+    assert given["XDG_CACHE_HOME"] == str(tmp_path / "own/cache")
+    assert given["MPLCONFIGDIR"] == str(tmp_path / "own/matplotlib")
+
+
+def test_a_sound_environment_stays_as_it_is(tmp_path):
+    given = {"HOME": str(tmp_path), "LOGNAME": "me"}
+    provide(given, tmp_path / "own")
+    assert given == {"HOME": str(tmp_path), "LOGNAME": "me"} and not (tmp_path / "own").exists()
+
+
+def test_what_cannot_work_is_refused_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refusal({}, tmp_path) == refusal({"PYTHONPATH": ""}, tmp_path) == ""
+    assert "PYTHONPATH is set (/opt/ros), so that" in refusal({"PYTHONPATH": "/opt/ros"}, tmp_path)
+    for name in ("{x}", "}"):
+        assert "has a brace in its name" in refusal({}, tmp_path / name)
+    (tmp_path / "elsewhere").mkdir()
+    assert "runs in its own folder" in refusal({}, tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert refusal({}, tmp_path / "link") == ""
+
+
+def group(folder: Path, **limits: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in limits.items():
+        (folder / name.replace("__", ".")).write_text(value + "\n")
+    return folder
+
+
+def test_quotas_of_control_groups_of_both_versions_and_of_those_above(tmp_path):
+    groups, root = tmp_path / "cgroup", tmp_path / "fs"
+    groups.write_text("0::/user/job\n")
+    group(root / "user/job", cpu__max="max 100000")
+    group(root / "user", cpu__max="250000 100000")
+    assert quotas(groups, root) == [2.5]
+    groups.write_text("0::/\n")  # a container's view of itself
+    group(root, cpu__max="100000 100000")
+    assert quotas(groups, root) == [1.0]
+    groups.write_text("5:memory:/job\n4:cpu,cpuacct:/docker/a:b\n3:cpuset:/x\n")
+    group(root / "cpu,cpuacct/docker/a:b", **{"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"})
+    group(root / "cpu,cpuacct", **{"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"})
+    group(root / "memory/job", **{"cpu.cfs_quota_us": "1", "cpu.cfs_period_us": "100000"})
+    assert quotas(groups, root) == [3.0]
+    assert quotas(tmp_path / "missing", root) == []
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    monkeypatch.setattr(environment, "quotas", lambda _: [])
+    assert cores({}) == cores({"OMP_NUM_THREADS": "1"}) == cores({"OMP_NUM_THREADS": "64"}) == 6
+    assert cores({"SLURM_CPUS_PER_TASK": "4"}) == cores({"SLURM_CPUS_ON_NODE": "4"}) == cores({"NSLOTS": "4"}) == 4
+    assert cores({"SLURM_CPUS_PER_TASK": "4(x2)"}) == cores({"SLURM_CPUS_ON_NODE": "0"}) == 6
+    monkeypatch.setattr(environment, "quotas", lambda _: [2.5, 4.0])
+    assert cores({}) == 2
+    monkeypatch.setattr(environment, "quotas", lambda _: [0.2])
+    assert cores({}) == 1
+
+
+def test_a_job_uses_no_more_threads_than_it_may(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    try:
+        for asked, used in ((64, 2), (2, 2), (1, 1)):
+            device.use_threads(asked)
+            assert torch.get_num_threads() == used
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+        device.use_threads(8)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,256 @@
+"""How a job ends: a sentence for what is not the program's fault, a traceback for what is, and no secret in a line."""
+
+import errno
+import logging
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from PIL import Image
+
+from engine import disk
+from engine.errors import UserError
+from engine.files import write_atomically, write_json
+from engine.job import job
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:], root.level, logging.raiseExceptions = before
+
+
+class Rule:
+    """A rule with one input and one output, as its script sees it, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "logs").mkdir(exist_ok=True)
+        self.log = folder / "logs" / "second.log"
+        self.input, self.output = str(folder / "in.npz"), str(folder / "out.npz")
+        self.folder = folder
+
+    def first(self):
+        """The rule that makes the input."""
+        log = [str(self.folder / "logs/first.log")]
+        with job(SimpleNamespace(rule="first", log=log, input=[], output=[self.input])):
+            np.savez(self.input, a=np.arange(1000))
+
+    def run(self, work) -> str:
+        """The code with which the second rule ends, and what its log says."""
+        snakemake = SimpleNamespace(rule="second", log=[str(self.log)], input=[self.input], output=[self.output])
+        with pytest.raises(SystemExit) as end, job(snakemake):
+            work()
+        assert end.value.code not in (0, None)
+        return self.log.read_text()
+
+
+@pytest.fixture
+def rule(tmp_path) -> Rule:
+    return Rule(tmp_path)
+
+
+def raises(error):
+    def work():
+        raise error
+
+    return work
+
+
+def allocate():
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def of_numpy():
+    np.zeros((2**50,))
+
+
+CORRECTABLE = [
+    (raises(UserError("Set it to 3.")), "error: Set it to 3."),
+    (raises(OSError(errno.ENOSPC, "No space left", "/x")), "rule second stopped (/x): the disk is full"),
+    (raises(OSError(errno.EDQUOT, "Quota")), "): the disk quota is used up"),
+    (raises(MemoryError()), "rule second ran out of memory"),
+    (raises(OSError(errno.ENOMEM, "Cannot allocate memory")), "rule second ran out of memory"),
+    (raises(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")), "rule second ran out of memory"),
+    (raises(RuntimeError("std::bad_alloc")), "rule second ran out of memory"),
+    (allocate, "rule second ran out of memory"),
+    (of_numpy, "rule second ran out of memory"),
+    (raises(KeyboardInterrupt()), "rule second was stopped by Ctrl-C: run again to go on"),
+    (lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT), "rule second was stopped by Ctrl-C"),
+]
+
+
+@pytest.mark.parametrize("work, sentence", CORRECTABLE)
+def test_what_is_not_the_programs_fault_is_one_sentence(rule, work, sentence):
+    rule.first()
+    said = rule.run(work)
+    assert sentence in said and "Traceback" not in said
+
+
+def test_ctrl_c_that_came_while_a_script_was_importing_is_answered(rule):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    assert "stopped by Ctrl-C" in rule.run(lambda: None)
+
+
+def test_a_bug_keeps_its_traceback(rule):
+    rule.first()
+    said = rule.run(raises(KeyError("b")))
+    assert "unexpected error" in said and "Traceback" in said
+
+
+def truncate(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def alter(file):
+    content = bytearray(file.read_bytes())
+    content[300] ^= 1
+    file.write_bytes(content)
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def replace_by_text(file):
+    file.write_text("no archive")
+
+
+def replace_by_another(file):
+    np.savez(file, b=np.arange(3))
+
+
+def replace_by_an_archive_of_something_else(file):
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.npy", b"nothing")
+
+
+def remove(file):
+    file.unlink()
+
+
+DAMAGES = [truncate, alter, empty, replace_by_text, replace_by_another, replace_by_an_archive_of_something_else, remove]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_input_that_was_damaged_since_is_told_with_its_name(rule, damage):
+    """Whatever the script stumbles over, one sentence names the file that is not what the rule before wrote."""
+    rule.first()
+    damage(Path(rule.input))
+
+    def work():
+        with np.load(rule.input) as arrays:
+            arrays["a"].sum()
+
+    said = rule.run(work)
+    assert f"rule second cannot use {rule.input}" in said and "Traceback" not in said and "delete it" in said
+
+
+def test_a_file_that_was_replaced_on_purpose_may_be_used(rule):
+    rule.first()
+    np.savez(rule.input, a=np.arange(3))
+    snakemake = SimpleNamespace(rule="second", log=[str(rule.log)], input=[rule.input], output=[rule.output])
+    with job(snakemake), np.load(rule.input) as arrays:
+        np.savez(rule.output, a=arrays["a"])
+    assert f"wrote {rule.output}, SHA-256 " in rule.log.read_text()
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    (tmp_path / "figures").mkdir()
+    return SimpleNamespace(rule="draw", input=[], output=[f"{tmp_path}/figures/a.json"], log=[f"{tmp_path}/log"])
+
+
+def ends(snakemake, work) -> str:
+    """The log of a job that fails in its work."""
+    with pytest.raises(SystemExit) as end, job(snakemake):
+        work()
+    assert end.value.code not in (0, None)
+    return Path(snakemake.log[0]).read_text(encoding="utf-8")
+
+
+def to_a_full_disk(file: Path) -> None:
+    file.symlink_to("/dev/full")
+
+
+def image(file: str) -> None:
+    Image.fromarray(np.zeros((500, 500), np.uint8)).save(file, format="PNG")
+
+
+def plain(file: str) -> None:
+    Path(file).write_text("x" * 10**5)
+
+
+@pytest.mark.parametrize("write", [plain, image, lambda file: write_json(file, list(range(10**4)))])
+def test_a_full_disk_is_told_with_its_place(snakemake, write):
+    file = Path(snakemake.output[0])
+    to_a_full_disk(file)
+    log = ends(snakemake, lambda: write(str(file)))
+    assert f"error: rule draw stopped ({file.parent}): the disk is full: free some space" in log
+    assert "Traceback" not in log
+
+
+def test_an_error_without_a_number_is_a_full_disk_if_it_is_full(snakemake, monkeypatch):
+    def fail():
+        raise OSError("encoder error -2 when writing image file")
+
+    assert "Traceback" in ends(snakemake, fail)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    assert "the disk is full" in ends(snakemake, fail)
+
+
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.ESTALE])
+def test_other_errors_of_a_disk_have_their_sentence_too(snakemake, number):
+    def fail():
+        raise OSError(number, "the system's words", "/data/x")
+
+    log = ends(snakemake, fail)
+    assert "error: rule draw stopped (/data/x): " in log and "Traceback" not in log
+
+
+def test_a_file_beyond_the_limit_is_told_and_nothing_is_left(snakemake, tmp_path):
+    file = tmp_path / "figures/state.safetensors"
+    file.write_bytes(b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(SystemExit), job(snakemake):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, before[1]))
+        try:
+            write_atomically(file, bytes(10**6))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    log = Path(snakemake.log[0]).read_text()
+    assert f"stopped ({file}): the file is larger than a limit (ulimit -f)" in log
+    assert list(file.parent.iterdir()) == [file] and file.read_bytes() == b"old"
+
+
+def test_what_a_killed_write_left_is_removed_by_the_next(tmp_path):
+    code = """if True:
+        import os, signal, engine.files
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        engine.files.write_atomically("a.json", b"new")"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT / "workflow/scripts")})
+    assert run.returncode < 0 and len(list(tmp_path.iterdir())) == 1
+    write_atomically(tmp_path / "a.json", b"newer")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_no_line_of_a_log_shows_a_password(snakemake, capsys):
+    def fail():
+        logging.warning("moved to %s", "ftp://zoe:t0psecret@host/m?key=t0psecret")
+        raise RuntimeError("http://zoe:t0psecret@host/m")
+
+    log = ends(snakemake, fail)
+    assert "ftp://***@host/m?***" in log and "Traceback" in log
+    assert "t0psecret" not in log + "".join(capsys.readouterr())

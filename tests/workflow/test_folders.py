@@ -1,0 +1,126 @@
+"""Where the workflow may stand and be started, and what else may lie there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Checkout, planned
+
+STRAY = (
+    "envs/._learn.yaml", "envs/learn copy.yaml", "envs/.DS_Store", "paper/#style.typ#", "paper/references.bib~",
+    "workflow/scripts/diffusion/.pde.py.swp", "workflow/scripts/diffusion/pde.py.orig", "workflow/rules/pde (1).smk",
+    "workflow/scripts/.ipynb_checkpoints/pde-checkpoint.py", "profiles/default/._config.yaml", "._Snakefile",
+    "presets/._demo.yaml", "envs/learn-old.yaml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["-King's R&D (été)", '"$HOME" `id`\n;|<> [x]* %20:#~!\\'])
+def test_a_folder_of_any_name_with_python_inside_it(tmp_path, name):
+    """The tests' own Python stands elsewhere; here it is reached, as that of `make` is, through the folder itself."""
+    checkout = Checkout(tmp_path / name)
+    (checkout / ".venv").symlink_to(sys.prefix)
+    command = [".venv/bin/python", "-m", "snakemake", "--cores", "1", "--", "results/paper/figures/fig7.npz"]
+    done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
+    assert done.returncode == 0 and (checkout / "results/paper/figures/fig7.npz").is_file(), done.stderr
+
+
+def test_a_folder_that_snakemake_cannot_work_in_is_refused(tmp_path):
+    done = Checkout(tmp_path / "{x}").snakemake("-n")
+    assert done.returncode != 0 and "has a brace in its name" in done.output and "Traceback" not in done.output
+
+
+def test_a_cluster_is_not_given_commands_that_it_cannot_run(tmp_path):
+    checkout = Checkout(tmp_path / "R&D")
+    done = checkout.snakemake("--workflow-profile", "profiles/generic", "--cluster-generic-submit-cmd", "touch sent")
+    assert done.returncode != 0 and "a cluster's jobs cannot be started in" in done.output
+    assert not (checkout / "sent").exists()
+
+
+def test_an_apostrophe_is_refused_for_conda(tmp_path):
+    done = Checkout(tmp_path / "King's").snakemake("-n", "--use-conda")
+    assert done.returncode != 0 and "cannot use conda environments below" in done.output
+
+
+def test_started_from_elsewhere_it_says_where_to_start(checkout, tmp_path):
+    (tmp_path / "module.smk").write_text(
+        f'module paper:\n    snakefile: "{checkout / "Snakefile"}"\n    config: {{}}\nuse rule * from paper\n'
+    )
+    (checkout / "inside.smk").write_text((tmp_path / "module.smk").read_text())
+    elsewhere = "this workflow runs in its own folder"
+    for folder, arguments, sentence in (
+        (tmp_path, ["-s", str(checkout / "Snakefile")], elsewhere),
+        (tmp_path, ["-s", "module.smk"], elsewhere),
+        (checkout.folder, ["--directory", str(tmp_path)], elsewhere),
+        (checkout.folder, ["-s", "inside.smk"], "config.yaml was not read, as in a module"),
+    ):
+        command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *arguments]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode != 0 and sentence in done.stdout, done.stdout
+        assert "Traceback" not in done.stdout and "required property" not in done.stdout
+    (tmp_path / "link").symlink_to(checkout.folder)
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
+    assert subprocess.run(command, cwd=tmp_path / "link", capture_output=True).returncode == 0
+
+
+def test_a_python_path_is_refused(checkout):
+    (checkout / "foreign/engine").mkdir(parents=True)
+    (checkout / "foreign/engine/__init__.py").write_text("raise RuntimeError('foreign')")
+    done = checkout.snakemake("-n", PYTHONPATH=str(checkout / "foreign"))
+    assert done.returncode != 0 and "PYTHONPATH is set" in done.output and "foreign'" not in done.output
+
+
+def test_without_home_and_name_the_start_script_plans_a_run(checkout):
+    """As in a container that runs under a number which the system does not know."""
+    command = ["unshare", "--user", "--map-user=4242"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("user namespaces are not allowed here")
+    known = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in known}
+    done = subprocess.run(
+        [*command, sys.executable, "workflow/scripts/start_snakemake.py", "-n", "-q", "rules"],
+        cwd=checkout.folder,
+        env=environment | {"PYTHONPATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+
+
+def sources(checkout: Checkout, *arguments: str) -> set[str]:
+    """The workflow's own files, as the run's description takes them for input."""
+    with (checkout / "Snakefile").open("a") as file:
+        file.write('\nPath("sources").write_text("\\0".join(SOURCES))\n')
+    done = checkout.snakemake("-n", *arguments)
+    assert done.returncode == 0 and planned(done.output), done.output
+    return set((checkout / "sources").read_text().split("\0"))
+
+
+def test_stray_files_beside_ours_are_no_inputs_and_all_of_ours_are(checkout):
+    for stray in STRAY:
+        (checkout / stray).parent.mkdir(exist_ok=True)
+        (checkout / stray).write_bytes(b"\xff\xfe\x00")
+    checkout.bring_weights()
+    (checkout / "weights/ddpm.json~").write_bytes(b"\xff")
+    found = sources(checkout, "--configfile", "presets/shipped.yaml")
+    assert found & {*STRAY, "weights/ddpm.json~"} <= {"envs/learn-old.yaml"}  # which could be ours, and does no harm
+    listed = ["git", "ls-files", "-z", "Snakefile", "envs", "paper", "profiles/default", "weights", "workflow"]
+    if (ROOT / ".git").exists():
+        ours = {name for name in subprocess.check_output(listed, cwd=ROOT, text=True).split("\0") if name}
+        assert ours - {"weights/README.md"} <= found
+
+
+@pytest.mark.parametrize("setting", ["core.autocrlf=true", "core.eol=crlf", "core.autocrlf=input"])
+def test_a_clone_has_the_same_bytes_whatever_git_thinks_of_line_ends(tmp_path, setting):
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment["GIT_INDEX_FILE"] = str(tmp_path / "index")
+    subprocess.run(["git", "read-tree", "HEAD"], cwd=ROOT, env=environment, check=True)
+    subprocess.run(
+        ["git", "-c", setting, f"--work-tree={tmp_path}", "checkout-index", "-a"], cwd=ROOT, env=environment, check=True
+    )
+    for file in subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0"):
+        if file and Path(file).suffix not in (".png", ".gif", ".safetensors"):
+            assert b"\r\n" not in (tmp_path / file).read_bytes(), file

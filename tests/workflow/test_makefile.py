@@ -1,0 +1,169 @@
+"""The Makefile, with a Python in .venv that only tells how it was called; and the installation's settings of pip."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from engine import installation
+from engine.environment import INDEX
+
+TELL = f"""#!/bin/sh
+exec {sys.executable} -c 'import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))' "$@"
+"""
+
+
+@pytest.fixture(params=["checkout", 'King\'s R&D (été) $HOME `id` "x"'])
+def made(request, tmp_path):
+    """Runs make in a checkout; the result has returncode, output, and of a call of Python arguments and environment."""
+    folder = tmp_path / request.param
+    for part in ("presets", "envs", ".venv/bin", "workflow/scripts"):
+        (folder / part).mkdir(parents=True)
+    for preset in ("demo", "laptop"):
+        (folder / f"presets/{preset}.yaml").write_text("")
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / ".venv/bin/python").write_text(TELL)
+    (folder / ".venv/bin/python").chmod(0o755)
+    (folder / "envs/workflow.txt").write_text("")
+    (folder / ".venv/workflow").write_text("")
+
+    def make(*arguments, **environment):
+        outer = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MAKE"))}
+        command = ["make", "--no-print-directory", *arguments]
+        done = subprocess.run(command, cwd=folder, env=outer | environment, capture_output=True, text=True)
+        done.output = done.stdout + done.stderr
+        lines = [line for line in done.stdout.splitlines() if line.startswith("[[")]
+        done.arguments, done.environment = json.loads(lines[0]) if lines else (None, None)
+        return done
+
+    make.folder = folder
+    return make
+
+
+@pytest.mark.parametrize("mirror", ["/a/King's data", 'https://x/?a=1&b="2"', "C:\\mnist", "$HOME/`id`", "/été {x}"])
+def test_any_name_of_a_mirror_reaches_snakemake(made, mirror):
+    for given in (made("laptop", "MNIST=" + mirror), made("laptop", MNIST=mirror)):
+        assert given.returncode == 0, given.output
+        setting = given.arguments[given.arguments.index("--config") + 1]
+        assert yaml.safe_load(setting.removeprefix("execution=")) == {"mirrors": [mirror]}
+
+
+@pytest.mark.parametrize("preset", ["nothere", "", "demo laptop", "../demo", "demo.yaml"])
+def test_an_unknown_preset_is_refused_in_a_sentence(made, preset):
+    for target in ("verify", "report"):
+        done = made(target, f"PRESET={preset}")
+        assert done.returncode != 0 and "PRESET is one of paper" in done.output and done.arguments is None
+
+
+@pytest.mark.parametrize("samples", ["abc", "0", "-3", "1.5", "010", "1e3", "5'; touch x'", "5 6", "$(id)"])
+def test_a_bad_number_of_samples_is_refused_and_leaves_nothing(made, samples):
+    before = sorted(made.folder.rglob("*"))
+    done = made("demo", f"SAMPLES={samples}")
+    assert done.returncode != 0 and "must be a number of samples" in done.output and done.arguments is None
+    assert sorted(made.folder.rglob("*")) == before
+
+
+def test_samples_work_without_a_results_folder(made):
+    done = made("demo", "SAMPLES=7")
+    assert done.returncode == 0, done.output
+    written = yaml.safe_load((made.folder / "results/demo-7.yaml").read_text())
+    assert written == {"preset": "demo-7", "samples": {"count": 7}}
+
+
+def test_variables_of_python_reach_nothing(made):
+    done = made("demo", PYTHONPATH="/opt/ros", PYTHONHOME="/nowhere", PYTHONWARNINGS="error", PYTHONSAFEPATH="1")
+    assert done.returncode == 0 and not [name for name in done.environment if name.startswith("PYTHON")]
+
+
+def test_cores_are_left_to_the_start_script_unless_given(made):
+    assert "--cores" not in made("demo", OMP_NUM_THREADS="64").arguments
+    assert made("demo", "CORES=3").arguments[1:3] == ["--cores", "3"]
+
+
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_installed(tmp_path):
+    for name in ("a:b", "{x}", "x}"):
+        (tmp_path / name / "envs").mkdir(parents=True)
+        shutil.copytree(ROOT / "presets", tmp_path / name / "presets")
+        shutil.copy(ROOT / "Makefile", tmp_path / name)
+        (tmp_path / name / "envs/workflow.txt").write_text("")
+        command = ["make", "-C", tmp_path / name, ".venv/workflow", f"PYTHON={sys.executable}"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode != 0 and "a folder whose name has a brace or a colon" in done.stderr
+        assert "Traceback" not in done.stderr and not (tmp_path / name / ".venv").exists()
+
+
+def test_help_lists_every_target(made):
+    lines = made("help").stdout.splitlines()
+    assert lines[0] == "make help     print this list" and all(len(line.split(None, 2)) == 3 for line in lines)
+    assert {"demo", "verify", "bench", "clean"} <= {line.split()[1] for line in lines}
+
+
+LISTING = """global.index-url='https://mirror/simple'
+global.target='/elsewhere'
+global.timeout='60'
+install.user='true'
+install.extra-index-url='\\nhttps://a\\nhttps://b'
+install.no-binary=':all:'
+:env:.timeout='180'
+:env:.constraint='/c.txt'
+download.index-url='https://no'
+"""
+
+
+def test_of_pips_settings_those_of_the_index_stay():
+    assert installation.index_settings(LISTING) == {
+        "PIP_INDEX_URL": "https://mirror/simple",
+        "PIP_TIMEOUT": "180",
+        "PIP_EXTRA_INDEX_URL": "\nhttps://a\nhttps://b",
+    }
+
+
+def test_pip_gets_no_setting_that_decides_where_packages_go(tmp_path, monkeypatch):
+    """With the pip that is here, its configuration in a file and in the environment."""
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = https://mirror/simple\nquiet = 2\n[install]\nuser = true\ntarget = /elsewhere\n"
+    )
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    for name in ("TARGET", "PREFIX", "ROOT", "CONSTRAINT", "REQUIREMENT"):
+        monkeypatch.setenv(f"PIP_{name}", "/elsewhere")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
+    calls, run = [], subprocess.run
+
+    def record(command, env, **options):
+        calls.append((command, {name: value for name, value in env.items() if name.startswith("PIP_")}))
+        return run(command, env=env, **options) if "config" in command else subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(installation.subprocess, "run", record)
+    installation.install(tmp_path / "lock.txt")
+    assert calls[-1][0][3:] == [
+        "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(tmp_path / "lock.txt"),
+    ]  # fmt: skip
+    expected = {"CONFIG_FILE": os.devnull, "INDEX_URL": "https://mirror/simple", "FIND_LINKS": "/wheels"}
+    given = {name.removeprefix("PIP_"): value for name, value in calls[-1][1].items()}
+    assert {name: given[name] for name in expected} == expected and set(given) <= {*INDEX, "CONFIG_FILE"}
+
+
+def test_what_is_missing_or_other_or_broken_is_told(tmp_path, monkeypatch):
+    for name, code in (("sound", ""), ("broken", "raise RuntimeError('foreign')")):
+        (tmp_path / f"{name}_package").mkdir()
+        (tmp_path / f"{name}_package/__init__.py").write_text(code)
+        info = tmp_path / f"{name}_package-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: 1.0\n")
+        (info / "RECORD").write_text(f"{name}_package/__init__.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "one.in").write_text("# comment\nsound-package==1.0\n")
+    (tmp_path / "all.in").write_text("-r one.in\nSound_Package==1.1\nbroken-package==1.0\nno-such-package==2\n")
+    assert installation.shortfalls(tmp_path / "one.in") == []
+    assert installation.shortfalls(tmp_path / "all.in") == [
+        "Sound_Package is there in version 1.0 in place of 1.1",
+        "broken-package cannot be imported (RuntimeError('foreign'))",
+        "no-such-package is missing",
+    ]

@@ -1,0 +1,46 @@
+"""What stands between the jobs and the environment that Snakemake was started in.
+
+In: the folder, the environment variables, the path of Python.
+Out: a refusal in one sentence where this cannot work; else `SCRIPTS`, from which rule files import, and an environment
+for every job, on this machine or on a cluster's, that holds nothing of the user's that could change it.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
+SCRIPTS = ROOT / "workflow" / "scripts"
+if not SCRIPTS.is_dir():
+    raise WorkflowError(
+        f"the workflow of {ROOT} cannot be run from afar, as a module: clone it and run it in its folder"
+    )
+sys.path.insert(0, str(SCRIPTS))
+
+from engine import environment
+
+if sentence := environment.refusal(os.environ, ROOT):
+    raise WorkflowError(sentence)
+environment.provide(os.environ, Path(".snakemake").resolve())
+environment.shield(os.environ)
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    if "'" in str(folder := workflow.deployment_settings.conda_prefix or Path.cwd()):
+        raise WorkflowError(
+            f"Snakemake cannot use conda environments below {folder}, since it has an apostrophe in its name: name a "
+            "folder without one with --conda-prefix, or use `make`"
+        )
+    os.environ.update(PYTHONNOUSERSITE="1")  # an environment has all it needs, and ~/.local could hold other versions
+# Snakemake writes this path into its commands as it is; in a folder as "King's R&D" a shell would not understand it.
+sys.executable = environment.ForShell(sys.executable)
+
+
+onstart:
+    if workflow.non_local_exec and not re.fullmatch(r"[\w@%+=:,./-]+", f"{ROOT}{sys.executable}"):
+        raise WorkflowError(
+            f"a cluster's jobs cannot be started in {ROOT} with {str(sys.executable)}, since a shell reads some of these "
+            "signs otherwise: work in a folder whose path has only letters, digits and . _ -"
+        )

@@ -1,0 +1,37 @@
+"""Errors of the local disk, told as such, with the place and what to do."""
+
+import errno
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space and run again; finished files and saved states are kept",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again; finished files and saved states are kept",
+    errno.EROFS: "the folder is read-only: make it writable, or work in a copy elsewhere",
+    errno.EACCES: "permission is denied: make the place writable, or work in a copy elsewhere",
+    errno.EPERM: "the operation is not permitted: make the place writable, or work in a copy elsewhere",
+    errno.EFBIG: "the file is larger than a limit (ulimit -f) or the disk allows: raise the limit, or work elsewhere",
+    errno.EIO: "the disk reports an input/output error: work on another disk, and have this one checked",
+    errno.ESTALE: "the file server has lost the folder: run again when it is back, or work on another disk",
+    errno.ENOTCONN: "the file server does not answer: run again when it is back, or work on another disk",
+    errno.ENODEV: "the disk is gone: run again when it is back, or work on another disk",
+}
+
+
+def trouble(error: OSError, outputs: Iterable[str]) -> str | None:
+    """What is wrong with the disk, where, and what to do; None if the error is not one of the disk.
+
+    Where the error names no file, the place is the folders of the `outputs`. Libraries that write images or arrays
+    also lose the number of the error, and then a disk without free space is taken for the cause.
+    """
+    places = {str(error.filename)} if error.filename else {str(Path(file).parent) for file in outputs}
+    number = error.errno
+    if number is None and any(map(_full, places)):
+        number = errno.ENOSPC
+    return f"({', '.join(sorted(places))}): {REMEDIES[number]}" if number in REMEDIES else None
+
+
+def _full(place: str) -> bool:
+    folder = next(folder for folder in (Path(place), *Path(place).parents) if folder.exists())
+    return shutil.disk_usage(folder).free < 2**20

@@ -1,0 +1,111 @@
+"""Files from the first place that has them intact; whatever is wrong with a place, the next one is asked."""
+
+import hashlib
+import logging
+import os
+import string
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from io import BufferedIOBase
+from pathlib import Path
+from urllib.parse import quote, unquote
+from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, Request, build_opener
+
+from engine.errors import UserError
+from engine.files import write_atomically
+from engine.privacy import public_value, without
+
+logger = logging.getLogger(__name__)
+
+SECONDS_WITHOUT_ANSWER = 20
+SLOWEST = 10_000
+"""The bytes that must come in a second, on average and after SECONDS_WITHOUT_ANSWER."""
+LARGEST = 20_000_000
+"""The most bytes that a file may have, since some servers never stop sending."""
+
+
+def fetch(sums: Mapping[str, str], folder: Path | str, mirrors: Iterable[str]) -> None:
+    """Put files, named with their MD5 sums, into `folder`, from the first of `mirrors` that has them intact.
+
+    A mirror is a folder or a URL, in which $NAME stands for a variable of the environment. What one mirror lacks comes
+    from the next; all is in memory until all is there. Raises UserError, which names each mirror and what was wrong
+    with it, and OSError if `folder` cannot be written to.
+    """
+    folder, contents, reasons = Path(folder), {}, []
+    for mirror in map(os.path.expandvars, mirrors):
+        name = public_value(mirror)
+        try:
+            for file, md5 in sums.items():
+                contents[file] = contents.get(file) or _intact(mirror, file, md5)
+        except Exception as error:
+            reason = without(" ".join(str(error).split()) or type(error).__name__, mirror)
+            reasons.append(f"{name}: {reason}")
+            logger.warning("could not get MNIST from %s (%s)", name, reason)
+            continue
+        for file, content in contents.items():
+            write_atomically(folder / file, content)
+        logger.info("MNIST came from %s", name)
+        return
+    raise UserError(
+        f"no mirror provided all four MNIST archives intact ({'; '.join(reasons)}): connect to the internet, or name a "
+        "folder that holds them in execution.mirrors"
+    )
+
+
+def _intact(mirror: str, file: str, md5: str) -> bytes:
+    """The content of a file at a mirror, with the MD5 sum that it must have."""
+    content = _arrived(mirror, file)
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise ValueError(f"{file} is truncated or altered: its {len(content):,} bytes have another MD5 sum than {md5}")
+    return content
+
+
+def _arrived(mirror: str, file: str) -> bytes:
+    """The content of a file at a mirror, which is given up if it never answers, drips, or does not end.
+
+    A thread of its own reads it, since not every wait has a limit: not for a server's name, nor for a dead file server.
+    """
+    content = bytearray()
+    errors: list[Exception] = []
+    given_up = threading.Event()
+
+    def read() -> None:
+        try:
+            with _opened(mirror, file) as source:
+                while not given_up.is_set() and (piece := source.read1(2**16)):
+                    content.extend(piece)
+                    if len(content) > LARGEST:
+                        raise ValueError(f"{file} does not end after {LARGEST:,} bytes")
+        except Exception as error:
+            errors.append(error)
+
+    reader, start = threading.Thread(target=read, daemon=True), time.monotonic()
+    reader.start()
+    while reader.is_alive():
+        reader.join(0.1)
+        seconds = time.monotonic() - start
+        if seconds > SECONDS_WITHOUT_ANSWER and len(content) < seconds * SLOWEST:
+            given_up.set()
+            raise TimeoutError(f"{file} timed out: {len(content):,} bytes came in {seconds:.0f} s")
+    if errors:
+        raise errors[0]
+    return bytes(content)
+
+
+def _opened(mirror: str, file: str) -> BufferedIOBase:
+    """A file at a mirror, ready to be read. The name and password in a URL go to its own server only."""
+    scheme, is_url, address = mirror.partition("://")
+    if not is_url:
+        return (Path(mirror).expanduser() / file).open("rb")
+    server, _, path = address.partition("/")
+    path, mark, query = path.partition("?")
+    login, has_login, host = server.rpartition("@")
+    passwords = HTTPPasswordMgrWithPriorAuth()
+    if has_login and scheme.lower() in ("http", "https"):
+        server = host
+        user, password = (unquote(part) for part in login.partition(":")[::2])
+        passwords.add_password(None, f"{scheme}://{host}", user, password, is_authenticated=True)
+    url = quote(f"{scheme}://{server}/{path.rstrip('/')}/{file}{mark}{query}", safe=string.punctuation)
+    request = Request(url, headers={"User-Agent": "Mozilla/5.0"})  # some servers refuse Python's own
+    return build_opener(HTTPBasicAuthHandler(passwords)).open(request, timeout=SECONDS_WITHOUT_ANSWER)

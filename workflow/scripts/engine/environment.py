@@ -1,0 +1,127 @@
+"""What a job sees of the user's environment and of the machine's processors: no more than it should.
+
+Only Python's own library is imported here, since these settings must stand before any other package is loaded.
+"""
+
+import getpass
+import math
+import os
+import pwd
+import shlex
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+INDEX = (
+    "CACHE_DIR", "CERT", "CLIENT_CERT", "DEFAULT_TIMEOUT", "EXTRA_INDEX_URL", "FIND_LINKS", "INDEX_URL",
+    "KEYRING_PROVIDER", "NO_CACHE_DIR", "NO_INDEX", "PROXY", "RETRIES", "TIMEOUT", "TRUSTED_HOST", "USE_FEATURE",
+)  # fmt: skip
+"""pip's settings that say where packages come from; all others could say where they go, or which they are."""
+ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_NUMPROC")
+"""Where Slurm, SGE and LSF tell a job its number of cores."""
+
+
+class ForShell(str):
+    """A text that is quoted for a shell wherever it is formatted into another text, and itself everywhere else."""
+
+    __slots__ = ()
+
+    def __format__(self, specification: str) -> str:
+        return format(shlex.quote(str(self)), specification)
+
+
+def shield(environment: MutableMapping[str, str]) -> None:
+    """Change the environment so that what this process starts from now on does not depend on the user's settings.
+
+    Python imports nothing from the user's folders and keeps its defaults; matplotlib reads no file of the user's and
+    opens no window; pip, which conda calls, installs where it should; and threads of OpenMP that wait for one another
+    sleep, since on a busy machine they would take the time of those that work (OpenMP reads this when it is loaded).
+    """
+    kept = ("PYTHONHOME", "PYTHONNOUSERSITE")  # where Python itself is, if not beside its program; and a shield as this
+    for name in [name for name in environment if name.startswith("PYTHON") and name not in kept]:
+        del environment[name]
+    for name in [name for name in environment if name.startswith("PIP_") and name.removeprefix("PIP_") not in INDEX]:
+        del environment[name]
+    environment["PIP_USER"] = "0"
+    environment["MPLBACKEND"] = "agg"
+    environment["MATPLOTLIBRC"] = os.devnull
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def provide(environment: MutableMapping[str, str], folder: Path) -> None:
+    """Give what Snakemake cannot do without where there is none: a user's name, a home, a cache that can be written to.
+
+    What is missing, as in a container that runs under a number, is then in `folder`; it is not created here.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        environment["LOGNAME"] = f"user-{os.getuid()}"
+    home = environment.get("HOME") or ""
+    if not home:
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            home = environment["HOME"] = str(folder)
+    if not _writable(Path(environment.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "snakemake"):
+        environment["XDG_CACHE_HOME"] = str(folder / "cache")
+        environment.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be written into a folder, or it can be made."""
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+
+
+def refusal(environment: Mapping[str, str], folder: Path) -> str:
+    """One sentence if Snakemake, run in this process, cannot work in its `folder`; else empty."""
+    if (others := environment.get("PYTHONPATH")) and not sys.flags.ignore_environment:
+        return (
+            f"PYTHONPATH is set ({others}), so that packages from there would take the place of those that this "
+            "workflow is made for: start again with `env -u PYTHONPATH snakemake ...`, or use `make`, which ignores it"
+        )
+    if {"{", "}"} & set(str(folder)):
+        return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"
+    if Path.cwd() != folder and not Path.cwd().samefile(folder):
+        return (
+            f"this workflow runs in its own folder, {folder.resolve()}, not in {Path.cwd()}: start Snakemake there, "
+            "without --directory, and not as a module; for results elsewhere make the folder results there a link"
+        )
+    return ""
+
+
+def cores(environment: Mapping[str, str] = os.environ, groups: Path = Path("/proc/self/cgroup")) -> int:
+    """How many cores this process may use: those that it is bound to, a container's quota, a scheduler's allocation.
+
+    The user's OMP_NUM_THREADS is about the threads of one program, and not asked.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allotted = [int(value) for name in ALLOCATIONS if (value := environment.get(name, "")).isdecimal() and int(value)]
+    return max(1, min([bound, *allotted, *map(math.floor, quotas(groups))]))
+
+
+def quotas(groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> list[float]:
+    """The cores that the control groups of this process, and those above them, grant (versions 1 and 2)."""
+    found = []
+    lines = groups.read_text(encoding="utf-8").splitlines() if groups.is_file() else []
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        inside = Path(path.lstrip("/"))
+        for group in [inside, *inside.parents]:  # the last is the root: all that a container sees of its own group
+            for mount in (root, root / "unified") if not controllers else (root / controllers, root / "cpu"):
+                found += _quota(mount / group)
+    return found
+
+
+def _quota(group: Path) -> list[float]:
+    """What one control group grants; empty where it sets no limit."""
+    try:
+        if (limit := group / "cpu.max").is_file():
+            quota, period = limit.read_text(encoding="utf-8").split()[:2]
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
+        return [float(quota) / float(period)] if quota != "max" and float(quota) > 0 else []
+    except (OSError, ValueError):
+        return []
