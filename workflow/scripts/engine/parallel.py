@@ -4,6 +4,7 @@ PyTorch's launcher (`torch.distributed.run`) starts them and gives each its numb
 single process runs the same code without communication.
 """
 
+import inspect
 import os
 import sys
 from dataclasses import replace
@@ -74,7 +75,9 @@ def shared(model: nn.Module) -> nn.Module:
     """
     if workers() == 1:
         return model
-    return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+    known = inspect.signature(DistributedDataParallel).parameters
+    constant = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # older PyTorch
+    return DistributedDataParallel(model, gradient_as_bucket_view=True, **{constant: False})
 
 
 def share(batch_size: int) -> slice:
