@@ -206,9 +206,9 @@ def test_gpus_that_train_together_are_asked_for_on_one_node(slurm, tiny, edits, 
     images.touch()  # not to be read, since the training never starts
     profile = with_edits(tiny, edits | {"slurm_partition: gpu ": "slurm_partition: apart "})
     target = "results/tiny/models/ddpm.json"
-    done = tiny.snakemake(
-        *("--configfile", "tiny.yaml", "two.yaml"), *profile, "--retries", "0", "--", target, **slurm.environment
-    )
+    command = ("--configfile", "tiny.yaml", "two.yaml", *profile, "--retries", "0", "--", target)
+    limit = ("timeout", "--foreground", "300")  # a job that is not refused would wait forever
+    done = tiny.snakemake(*command, prefix=limit, **slurm.environment)
     assert done.returncode != 0 and "Requested node configuration is not available" in done.output, done.output
     (call,) = re.findall(r"sbatch --parsable .*? -D", done.output)
     (gpus,) = re.findall(r" -D \S+ +(--\w+=\S+)", done.output)
