@@ -46,10 +46,10 @@ def test_noise_is_addressed_by_seed_stream_and_index():
 
 
 def test_the_noise_of_long_processes_is_bounded_by_smaller_batches(monkeypatch):
-    monkeypatch.setattr(sampling, "NOISE_BYTES", 3 * 4 * 9 * 64)  # of three samples
+    monkeypatch.setitem(sampling.NOISE_BYTES, "cpu", 3 * 4 * 9 * 64)  # of three samples
     sizes = [len(x) for t, x in Sampler.of(small_network(), SCHEDULE, 1).in_batches("sample", range(7), 5) if t == 0]
     assert sizes == [3, 3, 1]
-    monkeypatch.setattr(sampling, "NOISE_BYTES", 1)
+    monkeypatch.setitem(sampling.NOISE_BYTES, "cpu", 1)
     assert samples(range(2), 2).shape == (2, *SHAPE)
 
 

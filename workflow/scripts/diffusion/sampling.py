@@ -39,8 +39,8 @@ def backward_process(
         yield t - 1, x
 
 
-NOISE_BYTES = 2**30
-"""The noise of a batch of samples takes at most this much memory; two batches' are there at once."""
+NOISE_BYTES = {"cpu": 2**28, "cuda": 2**30}
+"""The noise of a batch of samples takes at most this much memory on a device; two batches' are there at once."""
 
 
 def draw_noise(seed: int, stream: str, indices: Sequence[int], T: int, shape: tuple[int, ...]) -> Tensor:
@@ -114,7 +114,7 @@ class Sampler:
         memory.
         """
         bytes_a_sample = 4 * (self.schedule.T + 1) * prod(self.shape)
-        batch_size = max(1, min(batch_size, NOISE_BYTES // bytes_a_sample))
+        batch_size = max(1, min(batch_size, NOISE_BYTES[self.schedule.beta.device.type] // bytes_a_sample))
         batches = [slice(first, first + batch_size) for first in range(0, len(indices), batch_size)]
         noises = _one_ahead(lambda batch: self._noise(stream, indices[batch]), batches)
         for batch, noise in zip(batches, noises, strict=True):
