@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_installed(tm
 
 def test_help_lists_every_target(made):
     lines = made("help").stdout.splitlines()
-    assert lines[0] == "make help     print this list" and all(len(line.split(None, 2)) == 3 for line in lines)
+    assert lines[0] == "make help      print this list" and all(len(line.split(None, 2)) == 3 for line in lines)
     assert {"demo", "verify", "bench", "clean"} <= {line.split()[1] for line in lines}
 
 
