@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -76,8 +77,9 @@ def shared(model: nn.Module) -> nn.Module:
     if workers() == 1:
         return model
     known = inspect.signature(DistributedDataParallel).parameters
-    constant = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # older PyTorch
-    return DistributedDataParallel(model, gradient_as_bucket_view=True, **{constant: False})
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # of older PyTorch
+    constants: dict[str, Any] = {name: False}
+    return DistributedDataParallel(model, gradient_as_bucket_view=True, **constants)
 
 
 def share(batch_size: int) -> slice:
