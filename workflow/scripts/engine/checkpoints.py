@@ -227,8 +227,8 @@ def _saving(
                 saved = time.monotonic()
             if asked:
                 raise Interrupted(
-                    f"training was asked to stop after step {step} of {last}; its state is saved: run again to continue "
-                    "from there"
+                    f"training was asked to stop after step {step} of {last}; its state is saved: run again to "
+                    "continue from there"
                 )
         yield step
 
