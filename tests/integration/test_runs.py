@@ -358,7 +358,9 @@ def test_the_companion_has_the_runs_numbers_and_says_that_it_is_a_demo(finished)
     accuracy = json.loads((finished / "results/tiny/models/classifier.json").read_text())["test_accuracy"]
     claims = json.loads((finished / "results/tiny/claims/claims.json").read_text())
     assert f"{100 * accuracy:.2f}%" in pages[0]
-    assert f"confirms {claims['counts']['confirmed']}, does not confirm {claims['counts']['not confirmed']}" in pages[0]
+    counts = claims["counts"]["paper"]
+    verdicts = f"{counts['confirmed']} confirmed, {counts['not confirmed']} not confirmed"
+    assert f"Of {sum(counts.values())} statements of the article, the verdicts of this run are: {verdicts}" in pages[0]
     assert PdfReader(finished / COMPANION).metadata.creation_date is None
 
 
@@ -378,7 +380,7 @@ def test_a_broken_table_of_claims_is_said(finished):
         table.write_text('{"claims": [')
         os.utime(table, (time.time() + 5,) * 2)
         fails_with(
-            finished.snakemake(*PRESET, "--", COMPANION), r"error: the table of claims .*claims\.json is not JSON"
+            finished.snakemake(*PRESET, "--", COMPANION), r"error: results/tiny/claims/claims\.json is damaged, or is not JSON"
         )
     finally:
         table.write_bytes(before)

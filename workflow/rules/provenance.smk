@@ -63,6 +63,7 @@ rule describe_run:
             "<results>/models/classifier.safetensors",
             "<results>/models/classifier.json",
             "<results>/samples/summary.json",
+            "<results>/samples/originals.npz",
             "<results>/pde/invariants.json",
             "<results>/numbers.json",
             *expand("<results>/claims/{file}.json", file=MEASURES),

@@ -154,7 +154,7 @@ def test_a_table_of_claims_that_is_missing_or_no_json_is_said(tmp_path):
     with pytest.raises(UserError, match="is not there: run the workflow"):
         companion.read_claims(tmp_path / "claims.json")
     (tmp_path / "claims.json").write_text('{"claims": [')
-    with pytest.raises(UserError, match=r"is not JSON \(.*line 1.*delete it"):
+    with pytest.raises(UserError, match=r"claims\.json is damaged, or is not JSON \(.*line 1.*delete it"):
         companion.read_claims(tmp_path / "claims.json")
 
 

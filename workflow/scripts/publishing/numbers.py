@@ -132,8 +132,6 @@ def read_claims(file: Path | str) -> dict:
         ledger = read_json(file)
     except FileNotFoundError:
         raise UserError(f"the table of claims {file} is not there: run the workflow's default target") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as reason:
-        raise UserError(f"the table of claims {file} is not JSON ({reason}): {remedy}") from None
     if not isinstance(ledger, dict) or not isinstance(ledger.get("claims"), list):
         raise UserError(f"the table of claims {file} has no list of claims: {remedy}")
     for n, claim in enumerate(ledger["claims"], start=1):
