@@ -134,11 +134,12 @@ def test_a_preset_end_to_end_with_three_shards_and_gpus(slurm, tiny):
         assert (tiny / f"results/tiny/figures/fig{n}.pdf").is_file()
     jobs = slurm.jobs().splitlines()
     print(f"{len(jobs)} Slurm jobs in {seconds:.0f} s")
-    assert len(jobs) == 12  # two trainings, three shards, three denoised figures, and the four groups of small rules
+    # Two trainings, three shards, three denoised figures, the returned originals, and the four groups of small rules.
+    assert len(jobs) == 13
     assert len(re.findall(r"Comment=rule_(?:images|equations|claims|documents)_", slurm.jobs())) == 4
     assert all("JobState=COMPLETED" in job for job in jobs)
     on_gpus = [job for job in jobs if re.search(r"Partition=gpu", job)]
-    assert len(on_gpus) == 8 and all(re.search(r"gres[:/]+gpu|gpu:1", job) for job in on_gpus)
+    assert len(on_gpus) == 9 and all(re.search(r"gres[:/]+gpu|gpu:1", job) for job in on_gpus)
 
 
 INTERRUPTS_ITSELF = """
