@@ -379,9 +379,8 @@ def test_a_broken_table_of_claims_is_said(finished):
     try:
         table.write_text('{"claims": [')
         os.utime(table, (time.time() + 5,) * 2)
-        fails_with(
-            finished.snakemake(*PRESET, "--", COMPANION), r"error: results/tiny/claims/claims\.json is damaged, or is not JSON"
-        )
+        done = finished.snakemake(*PRESET, "--", COMPANION)
+        fails_with(done, r"error: results/tiny/claims/claims\.json is damaged, or is not JSON")
     finally:
         table.write_bytes(before)
         os.utime(table, times)
