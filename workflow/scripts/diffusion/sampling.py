@@ -49,8 +49,6 @@ def draw_noise(seed: int, stream: str, indices: Sequence[int], T: int, shape: tu
     Entry [:, 0] is x_T, entry [:, t] is the z of step t (that of t = 1 is multiplied by sigma_1 = 0). Sample i's
     noise depends on (seed, stream, i) alone, so that several threads can draw.
     """
-
-    indices = list(indices)
     noise = torch.empty(len(indices), T + 1, *shape)
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         list(threads.map(lambda place, i: place.normal_(generator=generator(seed, stream, i)), noise, indices))
