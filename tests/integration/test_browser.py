@@ -10,6 +10,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import yaml
 from conftest import TINY, Checkout
 from PIL import Image
 from pypdf import PdfReader
@@ -82,8 +83,15 @@ class Classroom:
         return self.chrome.find_element(By.CSS_SELECTOR, selector)
 
     def show(self, element) -> None:
-        """Scroll to it, clear of the sliders at the lower edge."""
-        self.chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        """Scroll to it, clear of the sliders at the lower edge, and wait until it is painted there.
+
+        A frame's callbacks run before its painting, so the second one finds the first frame painted.
+        """
+        script = (
+            "const [element, done] = arguments; element.scrollIntoView({block: 'center', behavior: 'instant'});"
+            "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))"
+        )
+        self.chrome.execute_async_script(script, element)
 
     def slider(self, section: str):
         return self.find(f"#{section} input")
@@ -205,7 +213,8 @@ def test_the_curve_is_the_solution_of_the_run(classroom, run):
 
 
 def test_norm_and_mean_are_kept_and_the_modes_hand_over_down_to_the_first(classroom):
-    rate = np.array([(2 * 64 / math.pi * math.sin(k * math.pi / 128)) ** 2 for k in range(1, 7)])
+    N = yaml.safe_load(TINY)["pde"]["cells"]
+    rate = np.array([(2 * N / math.pi * math.sin(k * math.pi / (2 * N))) ** 2 for k in range(1, 7)])
     start = np.array([4.0e-11, 2.5e-8, 1.4e-5, 2.9e-3, 0.13, 1.0])
     C, leaders = [], []
     for frame in range(classroom.last("pde") + 1):
