@@ -340,7 +340,7 @@ def processes(hardware: Hardware, sizes: Sizes, record: Record) -> None:
 
 def _shared_losses(hardware: Hardware, sizes: Sizes) -> list[float]:
     settings = TrainingSettings(SEED, 10, sizes.batch_size, 5e-4, (0.9, 0.9999))
-    training = Training(hardware.place(_network(sizes)), settings, parallel.shared)
+    training = Training(hardware.place(_network(sizes)), settings, lambda loss: parallel.shared(loss, hardware))
     losses = []
     schedule, share = VarianceSchedule.linear(500, 1e-4, 0.02), parallel.share(sizes.batch_size)
     for _, loss in training_steps(training, strokes(256, sizes.image_size), schedule, hardware, share):

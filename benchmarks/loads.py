@@ -2,10 +2,10 @@
 
 .venv/bin/python -m benchmarks.loads
 
-Training and sampling run at the demo's settings, for a few seconds each, in turns over the variants below, which differ
-in how the threads of a job wait for each other. OpenMP's threads spin at each barrier by default: a thread that waits
-uses the core which the one it waits for needs. The variable that forbids it is read when PyTorch is loaded, so each
-measurement has a process of its own.
+Training and sampling run at the demo's settings, for a few seconds each, in turns over the variants below. PyTorch lets
+all threads share every operation, at whose end they wait for each other: by spinning or, if OMP_WAIT_POLICY says so,
+asleep. Ours gives each thread a part of the images. The variable is read when PyTorch is loaded, so each measurement
+has a process of its own.
 """
 
 import argparse
@@ -23,20 +23,24 @@ from benchmarks.measuring import machine, report
 from engine.printing import until_read
 
 VARIANTS = {
-    "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
-    "as it comes": {},
-    "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
-    "one thread": {"OMP_WAIT_POLICY": "PASSIVE", "THREADS": "1"},
+    "shared operations, spinning": {"OMP_WAIT_POLICY": "ACTIVE", "SHARED": "1"},
+    "shared operations, asleep": {"OMP_WAIT_POLICY": "PASSIVE", "SHARED": "1"},
+    "a part for each thread: ours": {},
+    "one thread": {"THREADS": "1"},
 }
 MEASURE = """
 import json, os, sys
+import torch
 from benchmarks.ours import Ours
 from benchmarks.settings import settings
-demo = settings("demo")
-ours = Ours("cpu", demo["compute"]["precision"], int(os.environ["THREADS"]), demo["ddpm"]["channels"],
+demo, threads, shared = settings("demo"), int(os.environ["THREADS"]), "SHARED" in os.environ
+ours = Ours("cpu", demo["compute"]["precision"], 1 if shared else threads, demo["ddpm"]["channels"],
             demo["data"]["image_size"])
+if shared:
+    torch.set_num_threads(threads)
 seconds, rates = float(sys.argv[1]), {}
-for what, batch, measure in (("training", demo["ddpm"]["batch_size"], ours.train), ("sampling", 100, ours.sample)):
+for what, batch, measure in (("training", demo["ddpm"]["batch_size"], ours.train),
+                             ("sampling", demo["execution"]["batch_size"], ours.sample)):
     rate = measure(batch, 2)
     rates[what] = measure(batch, max(2, int(seconds * rate / batch)))
 print(json.dumps(rates))

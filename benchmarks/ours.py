@@ -11,8 +11,9 @@ from diffusion.images import snapshots
 from diffusion.sampling import Sampler, backward_process, noise_predictor
 from diffusion.training import Training, TrainingSettings, loss, training_steps
 from diffusion.unet import UNet
+from engine import parallel
 from engine.checkpoints import run
-from engine.device import Compiler, Hardware, use_threads
+from engine.device import Compiler, Hardware, prepare
 from engine.progress import History
 
 SEED = 0
@@ -44,8 +45,7 @@ class Ours:
         image_size: int = 32,
         averaging: float = 0.0,
     ) -> None:
-        use_threads(threads)
-        self.hardware = Hardware.choose(device, precision)
+        self.hardware = prepare(threads, device, precision)
         self.channels, self.shape, self.averaging = channels, (1, image_size, image_size), averaging
         self.images = torch.randint(0, 256, (IMAGES, *self.shape), dtype=torch.uint8)
         self.trained = self.network()
@@ -74,7 +74,9 @@ class Ours:
         settings = TrainingSettings(SEED, row + steps, batch_size, 5e-4, (0.9, 0.9999), averaging=self.averaging)
         schedule, device = VarianceSchedule.linear(500, 1e-4, 0.02), self.hardware.device
         compiler = Compiler(self.hardware, Compiler.WORTHWHILE)  # as in a long training
-        training = Training(self.hardware.place(self.trained), settings, compiler)
+        training = Training(
+            self.hardware.place(self.trained), settings, lambda loss: parallel.shared(compiler(loss), self.hardware)
+        )
         history = History(settings.steps, batch_size, settings.rate, device, row)
         run(training, training_steps(training, self.images, schedule, self.hardware), history, self.hardware)
         first, *_, last = history.rows

@@ -6,6 +6,7 @@ It takes the network and the classifier of a finished run, results/<preset>/.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
 from diffusion.sampling import Sampler
 from diffusion.unet import UNet
-from engine.device import Hardware, choose_device, use_threads
+from engine.device import Hardware, prepare
 from engine.environment import cores
 from engine.printing import until_read
 
@@ -59,16 +60,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=cores())
     given = parser.parse_args()
 
-    use_threads(given.threads)
-    device, config = choose_device(given.device), settings(given.preset)
+    hardware, config = prepare(given.threads, given.device, "auto"), settings(given.preset)
     results = given.results or ROOT / "results" / config["preset"]
     if not (results / "models" / "ddpm.safetensors").is_file():
         raise SystemExit(f"{results} holds no trained network: run the preset first, or name the folder with --results")
     judge = Classifier.load(results / "models" / "classifier.safetensors")
 
     precisions = (torch.float32, torch.bfloat16)
-    exact, rounded = (samples(config, results, given.samples, Hardware(device, p)) for p in precisions)
-    p_exact, p_rounded = (probabilities(judge, x.clamp(-1, 1), device) for x in (exact, rounded))
+    exact, rounded = (samples(config, results, given.samples, replace(hardware, precision=p)) for p in precisions)
+    p_exact, p_rounded = (probabilities(judge, x.clamp(-1, 1), hardware.device) for x in (exact, rounded))
     found = verdict(exact, rounded, p_exact, p_rounded, config["samples"]["confidence"])
     record = {**machine(["torch"]), "preset": config["preset"], **found}
     title = f"The same {given.samples} seeds of '{config['preset']}' in float32 and in bfloat16, before its classifier."

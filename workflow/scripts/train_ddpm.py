@@ -36,7 +36,9 @@ with job(snakemake):
     settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
 
     compiler = Compiler(hardware, settings.steps)
-    training = Training(hardware.place(model), settings, lambda objective: parallel.shared(compiler(objective)))
+    training = Training(
+        hardware.place(model), settings, lambda objective: parallel.shared(compiler(objective), hardware)
+    )
     steps = training_steps(
         training, images, VarianceSchedule.linear(**params.schedule), hardware, parallel.share(settings.batch_size)
     )

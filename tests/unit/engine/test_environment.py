@@ -154,8 +154,9 @@ def test_a_job_uses_no_more_threads_than_it_may(monkeypatch):
     monkeypatch.setattr(device, "cores", lambda: 2)
     try:
         for asked, used in ((64, 2), (2, 2), (1, 1)):
-            device.use_threads(asked)
-            assert torch.get_num_threads() == used
+            assert device.use_threads(asked) == torch.get_num_threads() == used
+            assert device.prepare(asked, "cpu", "float32").threads == used
+            assert torch.get_num_threads() == 1  # for each part of the images
         monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
         device.use_threads(8)
         assert torch.get_num_threads() == 1

@@ -10,6 +10,19 @@ from publishing import plots
 RANDOM = np.random.default_rng(0)
 
 
+def test_small_images_are_drawn_enlarged_and_keep_their_place_and_values():
+    flat = np.full((2, 8, 8), 0.25)
+    large = plots.enlarged(flat)
+    assert large.shape == (2, 8 * plots.ENLARGEMENT, 8 * plots.ENLARGEMENT) and np.allclose(large, 0.25)
+    x = np.arange(8.0)
+    slope = plots.enlarged(np.tile(x, (1, 8, 1)))[0]
+    # The centre of an old pixel is that of the middle one of three new ones.
+    assert np.allclose(slope[:, 1::3][:, 2:-2], x[2:-2], atol=0.02) and np.allclose(slope, slope[:1])
+    assert plots.enlarged(flat[:0]).shape == (0, *large.shape[1:])
+    mnist = np.zeros((2, 28, 28))
+    assert plots.enlarged(mnist) is mnist
+
+
 def test_tiles_stand_in_rows_with_gaps():
     canvas = plots.tiled(np.arange(5 * 6).reshape(5, 2, 3), columns=2, gap=1)
     assert canvas.shape == (8, 7)

@@ -19,7 +19,7 @@ from diffusion.images import Digits, rescale
 from diffusion.sampling import backward_process, noise_predictor
 from diffusion.training import Training, TrainingSettings, training_steps
 from diffusion.unet import AddEmbedding, GroupNorm, SelfAttention, SinusoidalEmbedding, UNet
-from engine.device import Hardware
+from engine.device import CPU, Hardware
 from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
@@ -218,11 +218,10 @@ def training(summary: dict, paper: Experiment) -> dict:
     }
 
 
-def generation(network: UNet, schedule: VarianceSchedule) -> dict:
-    """How long Algorithm 2 takes on this machine's processor, from a few of its steps for nine images at once. The time
-    of a step does not depend on the weights' values.
+def generation(network: UNet, schedule: VarianceSchedule, hardware: Hardware = CPU) -> dict:
+    """How long Algorithm 2 takes on this hardware, a processor, from a few of its steps for nine images at once. The
+    time of a step does not depend on the weights' values.
     """
-    hardware = Hardware.choose("cpu", "auto")
     x_T = torch.randn(TOGETHER, 1, network.image_size, network.image_size)
     process = backward_process(noise_predictor(network, hardware), x_T, lambda t: torch.randn_like(x_T), schedule)
     clock = [time.monotonic() for _ in islice(process, TIMED_STEPS + 1)]
@@ -237,10 +236,16 @@ def generation(network: UNet, schedule: VarianceSchedule) -> dict:
 
 
 def measure(
-    paper: Experiment, summary: dict, digits: Digits, channels: int, schedule: VarianceSchedule, seed: int
+    paper: Experiment,
+    summary: dict,
+    digits: Digits,
+    channels: int,
+    schedule: VarianceSchedule,
+    seed: int,
+    processor: Hardware = CPU,
 ) -> dict[str, dict]:
     """All records of claims/network.json, from the summary of the run's training and its images; `channels` and
-    `schedule` are the run's.
+    `schedule` are the run's. The processor is what is timed.
     """
     network = paper.network()
     return {
@@ -250,5 +255,5 @@ def measure(
         "labels": labels(digits, channels, schedule, seed),
         "noise": noise(summary["last_loss"], digits.train_images, schedule),
         "training": training(summary, paper),
-        "generation": generation(network, schedule),
+        "generation": generation(network, schedule, processor),
     }

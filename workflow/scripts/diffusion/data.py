@@ -52,11 +52,11 @@ def read_mnist(folder: Path | str, image_size: int) -> Digits:
 
 
 def read_embedded_digits(image_size: int, seed: int, test_share: float = 0.2) -> Digits:
-    """Scikit-learn's 1,797 handwritten digits of 8x8 pixels, enlarged (bicubic) and set in a margin of 1/8 of the
-    image size. A stratified random share of them is the test set.
+    """Scikit-learn's 1,797 handwritten digits of 8x8 pixels: as they are, or at a larger image size enlarged (bicubic)
+    and set in a margin of 1/8 of it. A stratified random share of them is the test set.
     """
     bunch = load_digits()
-    margin = image_size // 8
+    margin = image_size // 8 if image_size > 8 else 0
     grey = torch.from_numpy(bunch.images / 16 * 255).float()[:, None]
     inner = image_size - 2 * margin
     images = transforms.resize(grey, [inner, inner], InterpolationMode.BICUBIC).clamp(0, 255).round().to(torch.uint8)

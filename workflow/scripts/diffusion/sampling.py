@@ -73,7 +73,7 @@ def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         inputs = x.to(hardware.precision, memory_format=hardware.layout)
-        return network(inputs, t).float().contiguous()
+        return torch.cat(list(hardware.each(lambda part: network(inputs[part], t).float().contiguous(), len(x))))
 
     return predict
 

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -21,6 +23,7 @@ from engine.errors import UserError
 logger = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound=nn.Module)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Hardware:
 
     device: torch.device
     precision: torch.dtype
+    threads: int = 1
+    """Of a CPU: each computes a part of the images by itself (see `each`)."""
 
     @classmethod
     def choose(cls, device: str, precision: str, number: int = 0) -> "Hardware":
@@ -40,7 +45,7 @@ class Hardware:
 
     def __str__(self) -> str:
         """For instance 'NVIDIA H100 80GB HBM3, bfloat16' or 'CPU with 2 threads, float32'."""
-        cpu = f"CPU with {torch.get_num_threads()} threads"
+        cpu = f"CPU with {self.threads} thread{'s' * (self.threads > 1)}"
         where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu
         return f"{where}, {str(self.precision).removeprefix('torch.')}"
 
@@ -74,6 +79,27 @@ class Hardware:
             return value.pin_memory().to(self.device, non_blocking=True)
         return value.to(self.device)
 
+    def each(self, compute: Callable[[slice], Result], images: int) -> Iterator[Result]:
+        """compute(part) for each part of so many images, in order. There is a part for each thread, and all are
+        computed at the same time, with gradients if they are on here.
+
+        The threads meet only when their parts are done. If all of them shared every operation instead, as PyTorch's
+        do, they would meet a thousand times in a gradient step, and each time wait for the one that another program has
+        just taken the core from: beside one busy process the demo trained at a quarter of its speed on two cores
+        (docs/speed.md).
+        """
+        parts = min(self.threads, images)
+        cuts = [slice(images * k // parts, images * (k + 1) // parts) for k in range(parts)]
+        if parts == 1:
+            return map(compute, cuts)
+        gradients = torch.is_grad_enabled()  # each thread has a mode of its own
+
+        def apart(part: slice) -> Result:
+            with torch.set_grad_enabled(gradients):
+                return compute(part)
+
+        return _pool(self.threads).map(apart, cuts)
+
     def mixed_precision(self) -> AbstractContextManager:
         """Convolutions and matrix products in bfloat16, weights and sums in float32; nothing to do in float32."""
         if self.precision == torch.float32:
@@ -86,28 +112,41 @@ class Hardware:
             torch.cuda.synchronize(self.device)
 
 
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
 CPU = Hardware(torch.device("cpu"), torch.float32)
 BYTES_AN_IMAGE = 2**24
 """Of GPU memory that sampling takes for an image of 32x32 pixels, at most: its noise, 2 MB, and what layers hold."""
 
 
-def use_threads(threads: int) -> None:
-    """Compute on this many CPU threads, but on no more than this process's share of the cores that it may use; and let
-    freed memory stay with the process. Every step frees and allocates the same tensors; glibc would return each large
-    one to the system and have its pages cleared again, which costs up to a third of a training step.
+def use_threads(threads: int) -> int:
+    """Compute on this many CPU threads, but on no more than this process's share of the cores that it may use; returns
+    on how many. And let freed memory stay with the process: every step frees and allocates the same tensors; glibc
+    would return each large one to the system and have its pages cleared again, which costs up to a third of a training
+    step.
     """
     share = cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of several processes that train together
-    torch.set_num_threads(max(1, min(threads, share)))
+    threads = max(1, min(threads, share))
+    torch.set_num_threads(threads)
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from <malloc.h>
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    return threads
 
 
 def prepare(threads: int, device: str, precision: str, number: int = 0) -> "Hardware":
-    """Set a job up to compute, by the settings of `compute`, and say in its log on what."""
-    use_threads(threads)
+    """Set a job up to compute, by the settings of `compute`, and say in its log on what. On a CPU its threads then work
+    on parts of the images, and every operation is one thread's.
+    """
+    threads = use_threads(threads)
     hardware = Hardware.choose(device, precision, number)
+    if hardware.device.type == "cpu":
+        torch.set_num_threads(1)
+        hardware = replace(hardware, threads=threads)
     logger.info("computing on %s", hardware)
     return hardware
 

@@ -1,6 +1,6 @@
-"""Several processes that train one network together, each on its share of every minibatch.
+"""Several processes, or threads of a CPU, that train one network together, each on its share of every minibatch.
 
-PyTorch's launcher (`torch.distributed.run`) starts them and gives each its number in environment variables. A
+PyTorch's launcher (`torch.distributed.run`) starts the processes and gives each its number in environment variables. A
 single process runs the same code without communication.
 """
 
@@ -70,16 +70,58 @@ def workers() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def shared(model: nn.Module) -> nn.Module:
-    """The model, wrapped so that its gradients are means over all processes. Nothing else is exchanged: all processes
-    have the same constants.
+def shared(model: nn.Module, hardware: Hardware) -> nn.Module:
+    """The model, wrapped so that its gradients are means over all processes, or over all threads. Nothing else is
+    exchanged: all processes have the same constants.
     """
     if workers() == 1:
-        return model
+        return InParts(model, hardware) if hardware.threads > 1 else model
     known = inspect.signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # of older PyTorch
     constants: dict[str, Any] = {name: False}
     return DistributedDataParallel(model, gradient_as_bucket_view=True, **constants)
+
+
+class InParts(nn.Module):
+    """A module whose values are means over the images of a minibatch, computed in parts, each by a thread of its own.
+
+    Its arguments are tensors (n, ...) of the n images; it returns scalars, the first of which is differentiated. The
+    gradient is computed together with the values, and `backward` hands it on. Parts are added up in their order, so
+    that a training is repeated to the last bit with the same number of threads.
+    """
+
+    def __init__(self, module: nn.Module, hardware: Hardware) -> None:
+        super().__init__()
+        self.module, self.hardware = module, hardware
+
+    def forward(self, *batch: Tensor) -> tuple[Tensor, ...]:
+        images, parameters = len(batch[0]), list(self.module.parameters())
+
+        def compute(part: slice) -> list[Tensor]:
+            share = (part.stop - part.start) / images
+            with self.hardware.mixed_precision():  # which is each thread's own
+                values = [share * value for value in self.module(*(argument[part] for argument in batch))]
+            return [value.detach() for value in values] + list(torch.autograd.grad(values[0], parameters))
+
+        parts = self.hardware.each(compute, images)
+        total = next(parts)
+        for part in parts:
+            torch._foreach_add_(total, part)
+        values, gradient = total[: -len(parameters)], total[-len(parameters) :]
+        return _Known.apply(values[0], gradient, *parameters), *values[1:]
+
+
+class _Known(torch.autograd.Function):
+    """A scalar whose gradient with respect to the parameters is known."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor, gradient: list[Tensor], *parameters: Tensor) -> Tensor:
+        ctx.gradient = gradient
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, *factors: Tensor) -> Any:
+        return None, None, *torch._foreach_mul(ctx.gradient, *factors)
 
 
 def share(batch_size: int) -> slice:

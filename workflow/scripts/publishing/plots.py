@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter, StrMethodFormatter
+from scipy.ndimage import zoom
 
 from diffusion.pde import leading_modes, mode_shares
 
@@ -51,6 +52,22 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+SMALL, ENLARGEMENT = 12, 3
+"""Images of fewer pixels than this across, as the demo's 8x8, are drawn enlarged by this factor."""
+
+
+def enlarged(images: np.ndarray) -> np.ndarray:
+    """Images (n, h, w) as they are drawn: small ones smoothly enlarged (cubic splines), since the eye sees the edges of
+    large pixels and not the digit.
+    """
+    n, h, w = images.shape
+    if w >= SMALL:
+        return images
+    if n == 0:
+        return np.empty((0, ENLARGEMENT * h, ENLARGEMENT * w))
+    return zoom(images, (1, ENLARGEMENT, ENLARGEMENT), order=3, mode="nearest", grid_mode=True)
+
+
 def tiled(images: np.ndarray, columns: int, gap: int = 1, rows: int = 0) -> np.ndarray:
     """Images (n, h, w) side by side in rows of `columns`, with a gap of `gap` pixels; NaN where there is no image."""
     n, h, w = images.shape
@@ -76,18 +93,18 @@ def training_images(data: dict) -> Figure:
     columns = min(16, len(images))
     rows = -(-len(images) // columns)
     figure = new_figure(WIDTH * rows / columns)
-    show(figure.subplots(), tiled(images, columns))
+    show(figure.subplots(), tiled(enlarged(images), columns))
     return figure
 
 
 def forward_process(data: dict) -> Figure:
     """Figure 2: one image at the steps `t`, `images` (m, h, w)."""
-    return _panels(data["t"], data["images"], columns=4)
+    return _panels(data["t"], list(enlarged(data["images"])), columns=4)
 
 
 def backward_process(data: dict) -> Figure:
     """Figure 3: nine images in a panel for each step `t`, `images` (m, 9, h, w)."""
-    return _panels(data["t"], [tiled(nine, 3) for nine in data["images"]], columns=3)
+    return _panels(data["t"], [tiled(enlarged(nine), 3) for nine in data["images"]], columns=3)
 
 
 def _panels(t: np.ndarray, images: list[np.ndarray], columns: int) -> Figure:
@@ -112,7 +129,7 @@ def categories(data: dict) -> Figure:
     panel = WIDTH / 5
     figure = new_figure((panel * rows / columns + 0.25) * 2)
     for digit, ax in enumerate(figure.subplots(2, 5).flat):
-        show(ax, tiled(images[label == digit], columns, gap=2, rows=rows))
+        show(ax, tiled(enlarged(images[label == digit]), columns, gap=2, rows=rows))
         ax.set_title(f"“{digit}”: {counts[digit]}", pad=3)
     return figure
 
@@ -122,8 +139,8 @@ def _start_and_nine(panels: list[tuple[np.ndarray, str]], nine: np.ndarray, titl
     figure = new_figure(2.6, width=2.6 * 1.05 + 1.5 * len(panels))
     axes = figure.subplots(1, len(panels) + 1, width_ratios=[1.0] * len(panels) + [2.0])
     for ax, (image, name) in zip(axes, panels, strict=False):
-        show(ax, image, name)
-    show(axes[-1], tiled(nine, 3), title)
+        show(ax, enlarged(image[None])[0], name)
+    show(axes[-1], tiled(enlarged(nine), 3), title)
     return figure
 
 
