@@ -81,7 +81,7 @@ def quantities(run: dict, samples: dict) -> dict[str, Quantity]:
             f"error of the PDE in {row['study']}, N = {row['cells']}, {row['steps']} steps": rounding(row["error"])
             for row in run["pde"]["convergence"]
         },
-        "largest error of a growth rate (23)": rounding(
+        "largest error of a growth rate near a steady state": rounding(
             max(row["relative_error"] for row in run["pde"]["growth_rates"])
         ),
     }
