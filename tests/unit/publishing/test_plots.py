@@ -19,6 +19,9 @@ def test_small_images_are_drawn_enlarged_and_keep_their_place_and_values():
     # The centre of an old pixel is that of the middle one of three new ones.
     assert np.allclose(slope[:, 1::3][:, 2:-2], x[2:-2], atol=0.02) and np.allclose(slope, slope[:1])
     assert plots.enlarged(flat[:0]).shape == (0, *large.shape[1:])
+    noise = np.random.default_rng(0).standard_normal((1, 8, 8))
+    assert np.array_equal(plots.enlarged(noise, 5)[:, ::3, ::3], noise)  # as it is, and each value nine times
+    assert len(np.unique(plots.enlarged(noise, 5))) == 64
     mnist = np.zeros((2, 28, 28))
     assert plots.enlarged(mnist) is mnist
 

@@ -56,16 +56,18 @@ SMALL, ENLARGEMENT = 12, 3
 """Images of fewer pixels than this across, as the demo's 8x8, are drawn enlarged by this factor."""
 
 
-def enlarged(images: np.ndarray) -> np.ndarray:
-    """Images (n, h, w) as they are drawn: small ones smoothly enlarged (cubic splines), since the eye sees the edges of
-    large pixels and not the digit.
+def enlarged(images: np.ndarray, t: int = 0) -> np.ndarray:
+    """Images (n, h, w) at step t as they are drawn. Small digits are smoothly enlarged (cubic splines), since the eye
+    sees the edges of large pixels and not the digit; where there is noise the pixels stay, since smooth noise looks
+    like something.
     """
     n, h, w = images.shape
     if w >= SMALL:
         return images
     if n == 0:
         return np.empty((0, ENLARGEMENT * h, ENLARGEMENT * w))
-    return zoom(images, (1, ENLARGEMENT, ENLARGEMENT), order=3, mode="nearest", grid_mode=True)
+    order = 3 if t == 0 else 0
+    return zoom(images, (1, ENLARGEMENT, ENLARGEMENT), order=order, mode="nearest", grid_mode=True)
 
 
 def tiled(images: np.ndarray, columns: int, gap: int = 1, rows: int = 0) -> np.ndarray:
@@ -99,12 +101,14 @@ def training_images(data: dict) -> Figure:
 
 def forward_process(data: dict) -> Figure:
     """Figure 2: one image at the steps `t`, `images` (m, h, w)."""
-    return _panels(data["t"], list(enlarged(data["images"])), columns=4)
+    images = [enlarged(image[None], t)[0] for t, image in zip(data["t"], data["images"], strict=True)]
+    return _panels(data["t"], images, columns=4)
 
 
 def backward_process(data: dict) -> Figure:
     """Figure 3: nine images in a panel for each step `t`, `images` (m, 9, h, w)."""
-    return _panels(data["t"], [tiled(enlarged(nine), 3) for nine in data["images"]], columns=3)
+    nines = [tiled(enlarged(nine, t), 3) for t, nine in zip(data["t"], data["images"], strict=True)]
+    return _panels(data["t"], nines, columns=3)
 
 
 def _panels(t: np.ndarray, images: list[np.ndarray], columns: int) -> Figure:
@@ -139,7 +143,7 @@ def _start_and_nine(panels: list[tuple[np.ndarray, str]], nine: np.ndarray, titl
     figure = new_figure(2.6, width=2.6 * 1.05 + 1.5 * len(panels))
     axes = figure.subplots(1, len(panels) + 1, width_ratios=[1.0] * len(panels) + [2.0])
     for ax, (image, name) in zip(axes, panels, strict=False):
-        show(ax, enlarged(image[None])[0], name)
+        show(ax, image, name)
     show(axes[-1], tiled(enlarged(nine), 3), title)
     return figure
 
@@ -151,7 +155,7 @@ def one_gaussian(data: dict) -> Figure:
 
 def training_image(data: dict) -> Figure:
     """Figure 6: a training image `x_0`, the same carried to t = T, `x_T`, and nine runs back, `images` (9, h, w)."""
-    panels = [(data["x_0"], "training image"), (data["x_T"], "the same at $t = T$")]
+    panels = [(enlarged(data["x_0"][None])[0], "training image"), (data["x_T"], "the same at $t = T$")]
     return _start_and_nine(panels, data["images"], "nine runs back to $t = 0$")
 
 
