@@ -30,6 +30,53 @@ rule explore_forcing:
         "../scripts/explore_forcing.py"
 
 
+# ---- reversal and digits: section 7, question (ii) ---------------------------------------------------------------------
+
+
+rule explore_reversal:
+    input:
+        library=library("explore_reversal.py"),
+    output:
+        measures="<results>/beyond/reversal.json",
+        data="<results>/beyond/reversal.npz",
+    log:
+        "<logs>/explore_reversal.log",
+    benchmark:
+        "<benchmarks>/explore_reversal.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        reversal=config["beyond"]["reversal"],
+        seed=config["seed"],
+    message:
+        "Run the norm-preserving flow backwards, with mollification and with noise"
+    script:
+        "../scripts/explore_reversal.py"
+
+
+rule explore_digits:
+    input:
+        library=library("explore_digits.py"),
+        images="<results>/data/images.npz",
+    output:
+        measures="<results>/beyond/digits.json",
+        data="<results>/beyond/digits.npz",
+    log:
+        "<logs>/explore_digits.log",
+    benchmark:
+        "<benchmarks>/explore_digits.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        digits=config["beyond"]["digits"],
+        image=config["figures"]["image"],
+        seed=config["seed"],
+    message:
+        "Let digits flow with the norm of their gradient kept, and bring them back"
+    script:
+        "../scripts/explore_digits.py"
+
+
 # ---- all chapters ----------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,8 @@ FIGURES = yaml.safe_load((SCRIPTS.parent / "figures.yaml").read_text(encoding="u
 # explore_<name>, a module claims/<name>.py, and the files beyond/<name>.json and .npz of the results.
 CHAPTERS = {
     "forcing": ["forcing"],
+    "reversal": ["reversal"],
+    "digits": ["digits"],
 }
 # The parts that need the trained network: they are left out unless beyond.network asks for them.
 OF_NETWORK = []

@@ -55,8 +55,8 @@ class Square:
 
 
 def flow(amplitudes: Array, eigenvalues: Array, t: float) -> Array:
-    """The exact solution of (20), (21) after a time t, for each of the amplitudes (..., K). The slowest decay is taken out
-    before the rescaling, so that nothing underflows. Backwards in time for t < 0: without mollification.
+    """The exact solution of (20), (21) after a time t, for each of the amplitudes (..., K). The slowest decay is taken
+    out before the rescaling, so that nothing underflows. Backwards in time for t < 0: without mollification.
     """
     moved = heat(amplitudes, eigenvalues - eigenvalues[0], t)
     return moved * np.sqrt(gradient_norm(amplitudes, eigenvalues) / gradient_norm(moved, eigenvalues))[..., None]
@@ -65,12 +65,14 @@ def flow(amplitudes: Array, eigenvalues: Array, t: float) -> Array:
 def limit(amplitudes: Array, eigenvalues: Array) -> Array:
     """Where the flow goes: the projection on the eigenspace of the first eigenvalue, rescaled to (21).
 
-    On a square that has dimension 2, cos x and cos y. The steady states are a circle, and the flow ends at the angle atan2 of
-    the start's own two amplitudes, which it never changes.
+    On a square that has dimension 2, cos x and cos y. The steady states are a circle, and the flow ends at the angle
+    atan2 of the start's own two amplitudes, which it never changes.
     """
     first = np.isclose(eigenvalues, eigenvalues[0], rtol=1e-9)
     projected = amplitudes * first
-    return projected * np.sqrt(gradient_norm(amplitudes, eigenvalues) / gradient_norm(projected, eigenvalues))[..., None]
+    return (
+        projected * np.sqrt(gradient_norm(amplitudes, eigenvalues) / gradient_norm(projected, eigenvalues))[..., None]
+    )
 
 
 def angle(amplitudes: Array) -> Array:
@@ -81,8 +83,8 @@ def angle(amplitudes: Array) -> Array:
 
 
 def recovered(data: Array, eigenvalues: Array, delta: float, T: float, C: float, method: str) -> Array:
-    """u(., 0) from the amplitudes of u(., T) with an error of norm delta, (K,), by one of the METHODS, with the cut-off that
-    the data give and the scale that (21) gives.
+    """u(., 0) from the amplitudes of u(., T) with an error of norm delta, (K,), by one of the METHODS, with the
+    cut-off that the data give and the scale that (21) gives.
     """
     kept = METHODS[method](eigenvalues, cut_off_of_data(data, eigenvalues, delta, T), T)
     back = heat(kept * data, eigenvalues - eigenvalues[0], -T)

@@ -1,18 +1,18 @@
 """Section 7, question (ii): the flow (20), (21) run backwards, first with mollification, then with noise.
 
-The flow is the heat equation's, v_t = Lap v, rescaled; so backwards is a matter of the amplitudes a_k = <v, phi_k>, each
-multiplied by exp(lambda_k T), and of how many of them can be believed.
+The flow is the heat equation's, v_t = Lap v, rescaled; so backwards is a matter of the amplitudes a_k = <v, phi_k>,
+each multiplied by exp(lambda_k T), and of how many of them can be believed.
 
-Without noise. Data g = v(., T) with an error of norm delta, and all that is known of the start is (21): the integral of
-|grad v(., 0)|^2 is at most C. Every method below keeps of mode k the share q(lambda_k) in [0, 1],
+Without noise. Data g = v(., T) with an error of norm delta, and all that is known of the start is (21): the integral
+of |grad v(., 0)|^2 is at most C. Every method below keeps of mode k the share q(lambda_k) in [0, 1],
 
     v(., t) = the sum over k of q(lambda_k) exp(lambda_k (T - t)) <g, phi_k> phi_k,
 
-and all share one number, the cut-off Lambda(delta) with sqrt(C / Lambda) exp(-Lambda T) = delta: there the error is as large
-as what the start may hold.
+and all share one number, the cut-off Lambda(delta) with sqrt(C / Lambda) exp(-Lambda T) = delta: there the error is as
+large as what the start may hold.
 
-With noise. dv = Lap v dt + varsigma dW, dW white in space and time. In x_k = a_k / gamma_k, with gamma_k^2 = varsigma^2 /
-(2 lambda_k) the variance that the noise alone builds up, this is (8) with an alpha_bar for each mode,
+With noise. dv = Lap v dt + varsigma dW, dW white in space and time. In x_k = a_k / gamma_k, with gamma_k^2 =
+varsigma^2 / (2 lambda_k) the variance that the noise alone builds up, this is (8) with an alpha_bar for each mode,
 alpha_bar_k(t) = exp(-2 lambda_k t). So sections 3 to 5 hold as they stand, with `diffusion.backward`'s own functions.
 """
 
@@ -63,17 +63,19 @@ def rescaled(amplitudes: Array, eigenvalues: Array, C: float) -> Array:
 
 
 def cut_off(delta: float, T: float, C: float) -> float:
-    """Lambda(delta): the root of sqrt(C / Lambda) exp(-Lambda T) = delta, by Lambert's W function, w exp(w) = 2 T C / delta^2
-    with w = 2 Lambda T.
+    """Lambda(delta): the root of sqrt(C / Lambda) exp(-Lambda T) = delta, by Lambert's W function, w exp(w) = 2 T C /
+    delta^2 with w = 2 Lambda T.
     """
     return float(lambertw(2 * T * C / delta**2).real / (2 * T))
 
 
 def best_possible(delta: float, t: float, T: float, C: float) -> float:
-    """omega(delta, t) = sqrt(C / Lambda) exp(-Lambda t): the largest norm of v(., t) among solutions with gradient norm at
-    most C at time 0 and norm at most delta at time T, where Lambda(delta) is an eigenvalue; elsewhere an upper bound.
+    """omega(delta, t) = sqrt(C / Lambda) exp(-Lambda t): the largest norm of v(., t) among solutions with gradient
+    norm at most C at time 0 and norm at most delta at time T, where Lambda(delta) is an eigenvalue; elsewhere an upper
+    bound.
 
-    No method has a smaller worst error. Its logarithmic slope in delta, (1 + 2 Lambda t) / (1 + 2 Lambda T), tends to t / T.
+    No method has a smaller worst error. Its logarithmic slope in delta, (1 + 2 Lambda t) / (1 + 2 Lambda T), tends to
+    t / T.
     """
     Lambda = cut_off(delta, T, C)
     return float(np.sqrt(C / Lambda) * np.exp(-Lambda * t))
@@ -98,8 +100,8 @@ def by_tikhonov(eigenvalues: Array, Lambda: float, T: float) -> Array:
 
 
 def by_boundary_value(eigenvalues: Array, Lambda: float, T: float) -> Array:
-    """q of the quasi-boundary-value method of Clark and Oppenheimer, v(., T) + eps v(., 0) = g with eps = exp(-Lambda T):
-    1 / (1 + exp((lambda - Lambda) T)).
+    """q of the quasi-boundary-value method of Clark and Oppenheimer, v(., T) + eps v(., 0) = g with eps = exp(-Lambda
+    T): 1 / (1 + exp((lambda - Lambda) T)).
     """
     return expit(-(eigenvalues - Lambda) * T)
 
@@ -126,10 +128,12 @@ def recovered(data: Array, eigenvalues: Array, kept: Array, t: float, T: float) 
 
 
 def worst_error(eigenvalues: Array, kept: Array, delta: float, t: float, T: float, C: float) -> float:
-    """The largest error of `recovered` over all starts with gradient norm at most C and all errors of norm at most delta.
+    """The largest error of `recovered` over all starts with gradient norm at most C and all errors of norm at most
+    delta.
 
-    With A_k what is missed and B_k what the error becomes in mode k, it is the largest |A a + B e| over |a|, |e| <= 1, whose
-    square is the least over 0 < s < 1 of the largest A_k^2 / s + B_k^2 / (1 - s): no duality gap for two constraints.
+    With A_k what is missed and B_k what the error becomes in mode k, it is the largest |A a + B e| over |a|, |e| <= 1,
+    whose square is the least over 0 < s < 1 of the largest A_k^2 / s + B_k^2 / (1 - s): no duality gap for two
+    constraints.
     """
     missed = (1 - kept) * np.exp(-eigenvalues * t) * np.sqrt(C / eigenvalues)
     grown = recovered(np.full_like(eigenvalues, delta), eigenvalues, kept, t, T)
@@ -141,8 +145,8 @@ def worst_error(eigenvalues: Array, kept: Array, delta: float, t: float, T: floa
 
 
 def cut_off_of_data(data: Array, eigenvalues: Array, delta: float, T: float) -> float:
-    """Lambda from data of the flow (20), (21), whose scale at time T says nothing of that of the heat equation: the first
-    eigenvalue at which an error delta would have grown to the gradient norm of all that is below it,
+    """Lambda from data of the flow (20), (21), whose scale at time T says nothing of that of the heat equation: the
+    first eigenvalue at which an error delta would have grown to the gradient norm of all that is below it,
 
         delta^2 lambda exp(2 lambda T) >= the sum over lambda_k < lambda of lambda_k exp(2 lambda_k T) data_k^2,
 
@@ -155,7 +159,9 @@ def cut_off_of_data(data: Array, eigenvalues: Array, delta: float, T: float) -> 
             norm = np.sum(share[:i] * np.exp(2 * (eigenvalues[:i] - eigenvalues[i]) * T))
             if delta**2 * eigenvalues[i] >= norm:
                 return float((eigenvalues[i - 1] + eigenvalues[i]) / 2)
-    return float(eigenvalues[-1])
+    # Beyond the last eigenvalue nothing more can be recovered, and the norm stays.
+    norm = gradient_norm(heat(data, eigenvalues, -T), eigenvalues)
+    return max(float(eigenvalues[-1]), cut_off(delta, T, float(norm)))
 
 
 def growth(start: Array, eigenvalues: Array, T: float) -> float:
@@ -206,17 +212,14 @@ class Starts:
     """(m,)."""
 
     def weights(self, x_t: Array, alpha_bar: Array) -> Array:
-        """The probability of each start given x_t, (n, K), by Bayes's rule with the density (9) of each mode: (n, m)."""
-        return self._weights(x_t / (1 - alpha_bar), alpha_bar)
-
-    def _weights(self, precise: Array, alpha_bar: Array) -> Array:
+        """The probability of each start given x_t, (n, K), by Bayes's rule with the density (9): (n, m)."""
         seen = alpha_bar**0.5 * self.x_0
-        logits = np.log(self.probability) - (seen**2 / (1 - alpha_bar)).sum(axis=1) / 2 + precise @ seen.T
+        logits = np.log(self.probability) - (seen**2 / (1 - alpha_bar)).sum(axis=1) / 2 + x_t / (1 - alpha_bar) @ seen.T
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
     def denoised(self, x_t: Array, alpha_bar: Array) -> Array:
-        """E[x_0 | x_t], (n, K): what the network of Algorithm 1 would learn, in the form of x_0 in place of the noise."""
+        """E[x_0 | x_t], (n, K): what Algorithm 1's network would learn, as x_0 in place of the noise."""
         return self.weights(x_t, alpha_bar) @ self.x_0
 
 

@@ -4,6 +4,7 @@ Four studies, whose arrays the figures show too, and one function for each recor
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,24 +69,24 @@ def start() -> tuple[Array, Array]:
     return amplitudes / np.linalg.norm(amplitudes), eigenvalue(np.arange(1, MODES + 1), L)
 
 
+def random_numbers(seed: int, stream: str, *address: int) -> np.random.Generator:
+    """Numpy's random numbers for one address, as `engine.randomness.generator` gives PyTorch's."""
+    return np.random.default_rng(generator(seed, f"beyond, {stream}", *address).initial_seed())
+
+
 def errors_of_data(delta: float, draws: int, seed: int, stream: str) -> Array:
     """Errors of norm delta in random directions, (draws, MODES): Gaussian in the first CELLS modes."""
     noise = np.zeros((draws, MODES))
-    noise[:, :CELLS] = _normal(seed, stream, draws, CELLS)
+    noise[:, :CELLS] = random_numbers(seed, f"reversal, {stream}").standard_normal((draws, CELLS))
     return delta * noise / np.linalg.norm(noise, axis=1, keepdims=True)
-
-
-def _normal(seed: int, stream: str, *shape: int) -> Array:
-    source = generator(seed, f"beyond, reversal, {stream}")
-    return np.random.default_rng(source.initial_seed()).standard_normal(shape)
 
 
 # ---- Studies -----------------------------------------------------------------------------------------------------
 
 
 def recovery(end: float, draws: int, seed: int) -> dict[str, Array]:
-    """Errors at the times FRACTIONS of the `end` T, for the DELTAS: the best possible one, (F, D), the worst of each method,
-    (M, F, D), and those of runs from u_0, (M, F, D, draws), all in L2.
+    """Errors at the times FRACTIONS of the `end` T, for the DELTAS: the best possible one, (F, D), the worst of each
+    method, (M, F, D), and those of runs from u_0, (M, F, D, draws), all in L2.
     """
     u_0, eigenvalues = start()
     C = float(gradient_norm(u_0, eigenvalues))
@@ -118,8 +119,8 @@ def recovery(end: float, draws: int, seed: int) -> dict[str, Array]:
 
 
 def unmollified(ends: Array) -> dict[str, Array]:
-    """The relative error of u_0 on each of the GRIDS, (G, E), from its exact solution at each of the times `ends`, (E,),
-    rounded to double precision, by dividing each mode by exp(-lambda_k T).
+    """The relative error of u_0 on each of the GRIDS, (G, E), from its exact solution at each of the times `ends`,
+    (E,), rounded to double precision, by dividing each mode by exp(-lambda_k T).
     """
     errors = np.empty((len(GRIDS), len(ends)))
     for g, cells in enumerate(GRIDS):
@@ -136,8 +137,8 @@ def unmollified(ends: Array) -> dict[str, Array]:
 
 
 def profiles(end: float, shown: Sequence[float], seed: int, points: int = 600) -> dict[str, Array]:
-    """u_0 and u(., T) of the flow (20), (21), what is found of u_0 by the cut-off from data with the errors `shown`, and what
-    is found without mollification from the first of them, at `points` places: for the figure.
+    """u_0 and u(., T) of the flow (20), (21), what is found of u_0 by the cut-off from data with the errors `shown`,
+    and what is found without mollification from the first of them, at `points` places: for the figure.
     """
     u_0, eigenvalues = start()
     C = float(gradient_norm(u_0, eigenvalues))
@@ -156,8 +157,8 @@ def profiles(end: float, shown: Sequence[float], seed: int, points: int = 600) -
 
 
 def scales(end: float, draws: int, seed: int) -> dict[str, Array]:
-    """What (21) is worth, for the DELTAS, medians over draws: the cut-off that the data of (20), (21) give, that of the heat
-    equation with the same error, the scale found by (21) over the true one, and the relative errors of u_0.
+    """What (21) is worth, for the DELTAS, medians over draws: the cut-off that the data of (20), (21) give, that of
+    the heat equation with the same error, the scale found by (21) over the true one, and the relative errors of u_0.
     """
     u_0, eigenvalues = start()
     C = float(gradient_norm(u_0, eigenvalues))
@@ -192,13 +193,11 @@ def initial_conditions() -> tuple[Array, Array]:
     return rescaled(amplitudes, eigenvalues, 2.0), eigenvalues
 
 
-def with_noise(
-    levels: Sequence[float], ends: Sequence[float], paths: int, steps: int, seed: int
-) -> dict[str, Array]:
-    """Algorithm 2 on the forced heat flow, for each level of noise varsigma (N,) and each end T (E,): `counts`,
-    (N, E, 2, 4), of the initial conditions at which paths arrive that start from the flow's own end and from its stationary
-    law; the share of the former that come back to their own start, `own`, (N, E), and what Bayes's rule predicts for it,
-    `bayes`; and the time to forget T*, (N,).
+def with_noise(levels: Sequence[float], ends: Sequence[float], paths: int, steps: int, seed: int) -> dict[str, Array]:
+    """Algorithm 2 on the forced heat flow, for each level of noise varsigma (N,) and each end T (E,): `counts`, (N, E,
+    2, 4), of the initial conditions at which paths arrive that start from the flow's own end and from its stationary
+    law; the share of the former that come back to their own start, `own`, (N, E), and what Bayes's rule predicts for
+    it, `bayes`; and the time to forget T*, (N,).
     """
     amplitudes, eigenvalues = initial_conditions()
     counts = np.empty((len(levels), len(ends), 2, len(amplitudes)), dtype=int)
@@ -208,7 +207,7 @@ def with_noise(
         starts = Starts(amplitudes / stationary_deviation(eigenvalues, level), PROBABILITY)
         for j, end in enumerate(ends):
             schedule = ModeSchedule.graded(eigenvalues, end, steps)
-            random = np.random.default_rng(generator(seed, "beyond, reversal, noise", i, j).initial_seed())
+            random = random_numbers(seed, "reversal, noise", i, j)
             first = random.choice(len(amplitudes), paths, p=PROBABILITY)
             noise = random.standard_normal((2, paths, NOISY_MODES))
             ended = carried_forward(starts.x_0[first], steps, noise[0], schedule)
@@ -224,6 +223,7 @@ def with_noise(
         "own": own,
         "bayes": bayes,
         "forget": np.array(forget),
+        "probability": PROBABILITY,
     }
 
 
@@ -236,14 +236,14 @@ def arrivals(starts: Starts, x_T: Array, schedule: ModeSchedule, random: np.rand
 
 
 def there_and_back(level: float, end: float, steps: int, seed: int, paths: int = 24, points: int = 300) -> dict:
-    """Paths of the forced heat flow from the initial conditions to T, and of Algorithm 2 from there: profiles, (5, paths,
-    points), at the start, on the way, at T, on the way back and at the end, for the figure.
+    """Paths of the forced heat flow from the initial conditions to T, and of Algorithm 2 from there: profiles, (5,
+    paths, points), at the start, on the way, at T, on the way back and at the end, for the figure.
     """
     amplitudes, eigenvalues = initial_conditions()
     deviation = stationary_deviation(eigenvalues, level)
     starts = Starts(amplitudes / deviation, PROBABILITY)
     schedule = ModeSchedule.graded(eigenvalues, end, steps)
-    random = np.random.default_rng(generator(seed, "beyond, reversal, shown").initial_seed())
+    random = random_numbers(seed, "reversal, paths shown")
     first = random.choice(len(amplitudes), paths, p=PROBABILITY)
     halfway = int(np.searchsorted(schedule.times, end / 20))
     noise = random.standard_normal((2, paths, NOISY_MODES))
@@ -251,7 +251,7 @@ def there_and_back(level: float, end: float, steps: int, seed: int, paths: int =
     # From there to the end: (8) again, with the quotient of the two alpha_bar.
     rest = schedule.alpha_bar[-1] / schedule.alpha_bar[halfway]
     ended = rest**0.5 * early + (1 - rest) ** 0.5 * noise[1]
-    back = {j: x for j, x in backward_process(starts, ended, lambda j: random.standard_normal(ended.shape), schedule)}
+    back = dict(backward_process(starts, ended, lambda j: random.standard_normal(ended.shape), schedule))
     x = Grid(L, points).x
     states = [starts.x_0[first], early, ended, back[halfway], back[0]]
     waves = np.array([combination(unit, x, L) for unit in np.eye(NOISY_MODES)])
@@ -275,6 +275,19 @@ def _methods(study: Mapping[str, Array], *names: str) -> list[Array]:
     return [study["worst"][list(METHODS).index(name)] for name in names]
 
 
+def exponents(study: Mapping[str, Array]) -> dict:
+    """For each method the exponent in delta of its worst error, at each of the times: of the text's table. Beside them
+    the slope that the best possible error has on average over the same delta.
+    """
+    delta = study["delta"][FITTED]
+    table = {
+        name: [_slope(delta, errors[FITTED]) for errors in worst]
+        for name, worst in zip(METHODS, study["worst"], strict=True)
+    }
+    times = [float(fraction) for fraction in study["fraction"]]
+    return table | {"theory": [float(row[FITTED].mean()) for row in study["slope"]], "fraction": times}
+
+
 def hoelder(study: Mapping[str, Array]) -> dict:
     """The exponents of the worst error in delta at the times t > 0, by the cut-off and by Tikhonov's method, and their
     largest departure from t / T.
@@ -294,10 +307,10 @@ def hoelder(study: Mapping[str, Array]) -> dict:
 
 
 def initial(study: Mapping[str, Array]) -> dict:
-    """The power of log(1 / delta) with which the worst error of u_0 itself falls, through Lambda(delta): -1/2 by theory."""
-    powers = [
-        _slope(study["cut_off"][FITTED], worst[0][FITTED]) for worst in _methods(study, "cut_off", "tikhonov")
-    ]
+    """The power of log(1 / delta) with which the worst error of u_0 itself falls, through Lambda(delta): -1/2 by
+    theory.
+    """
+    powers = [_slope(study["cut_off"][FITTED], worst[0][FITTED]) for worst in _methods(study, "cut_off", "tikhonov")]
     worst = _methods(study, "cut_off")[0][0]
     return {
         "power": powers[0],
@@ -311,8 +324,8 @@ def initial(study: Mapping[str, Array]) -> dict:
 
 
 def reversibility(study: Mapping[str, Array]) -> dict:
-    """The exponent in delta of quasi-reversibility's worst error halfway back, beside the quasi-boundary-value method's, and
-    how many times the best possible error it is at the smallest delta.
+    """The exponent in delta of quasi-reversibility's worst error halfway back, beside the quasi-boundary-value
+    method's, and how many times the best possible error it is at the smallest delta.
     """
     half = list(study["fraction"]).index(0.5)
     by_equation, by_boundary = _methods(study, "reversibility", "boundary_value")
@@ -326,8 +339,8 @@ def reversibility(study: Mapping[str, Array]) -> dict:
 
 
 def optimality(study: Mapping[str, Array]) -> dict:
-    """The largest error of any run over its bound: sqrt(2) omega for the cut-off, (1 + sqrt(2)) omega for Tikhonov's method;
-    and the largest worst error over omega.
+    """The largest error of any run over its bound: sqrt(2) omega for the cut-off, (1 + sqrt(2)) omega for Tikhonov's
+    method; and the largest worst error over omega.
     """
     names = list(METHODS)
     cut, tikhonov = names.index("cut_off"), names.index("tikhonov")
@@ -366,8 +379,9 @@ def blow_up(study: Mapping[str, Array]) -> dict:
 
 
 def scale(study: Mapping[str, Array]) -> dict:
-    """What (21) gives: how much higher the cut-off is than the heat equation's with the same error, over the mean of mu; and
-    how far off the scale of the heat equation's solution is that it gives, on average over the errors and at 1e-6.
+    """What (21) gives: how much higher the cut-off is than the heat equation's with the same error, over the mean of
+    mu; and how far off the scale of the heat equation's solution is that it gives, on average over the errors and at
+    1e-6.
     """
     gained = float(np.mean((study["scale_of_data"] - study["scale_of_heat"])[FITTED]))
     at = int(np.argmin(np.abs(study["delta"] - 1e-6)))
@@ -385,8 +399,8 @@ def scale(study: Mapping[str, Array]) -> dict:
 
 
 def initial_law(study: Mapping[str, Array]) -> dict:
-    """From the flow's own end: the total variation distance of the arrivals' law from the initial law, at worst over noise
-    and end, with an upper bound at 95% for that one.
+    """From the flow's own end: the total variation distance of the arrivals' law from the initial law, at worst over
+    noise and end, with an upper bound at 95% for that one.
     """
     variation = total_variation(study["counts"][:, :, 0], PROBABILITY)
     paths = int(study["counts"][0, 0, 0].sum())
@@ -399,8 +413,8 @@ def initial_law(study: Mapping[str, Array]) -> dict:
 
 
 def own_start(study: Mapping[str, Array]) -> dict:
-    """Paths that come back to the start they came from, against Bayes's rule, in standard errors, at worst; and the shares
-    at the shortest and the longest end with the middle noise.
+    """Paths that come back to the start they came from, against Bayes's rule, in standard errors, at worst; and the
+    shares at the shortest and the longest end with the middle noise.
     """
     paths = int(study["counts"][0, 0, 0].sum())
     error = np.sqrt(np.maximum(study["bayes"] * (1 - study["bayes"]), 1 / paths) / paths)
@@ -418,8 +432,8 @@ def own_start(study: Mapping[str, Array]) -> dict:
 
 
 def from_noise(study: Mapping[str, Array]) -> dict:
-    """From the stationary law: the distance of the arrivals' law from the initial law, at worst where T is later than T* by
-    LATE / lambda_1, and at best where it is earlier by 1 / lambda_1.
+    """From the stationary law: the distance of the arrivals' law from the initial law, at worst where T is later than
+    T* by LATE / lambda_1, and at best where it is earlier by 1 / lambda_1.
     """
     variation = total_variation(study["counts"][:, :, 1], PROBABILITY)
     paths = int(study["counts"][0, 0, 1].sum())
@@ -437,8 +451,9 @@ def from_noise(study: Mapping[str, Array]) -> dict:
 
 
 def deterministic_limit(study: Mapping[str, Array], end: float = 1.0) -> dict:
-    """The share of the paths from the stationary law that arrive, with the least noise and from about this end, at the one
-    initial condition of which the least is left: that with the smallest sum of lambda_k a_k^2 / (exp(2 lambda_k T) - 1).
+    """The share of the paths from the stationary law that arrive, with the least noise and from about this end, at the
+    one initial condition of which the least is left: that with the smallest sum of lambda_k a_k^2 / (exp(2 lambda_k T)
+    - 1).
     """
     amplitudes, eigenvalues = initial_conditions()
     at = int(np.argmin(np.abs(np.log(study["noisy_ends"] / end))))
@@ -459,22 +474,20 @@ def deterministic_limit(study: Mapping[str, Array], end: float = 1.0) -> dict:
 def studies(
     end: float,
     draws: int,
-    levels: Sequence[float],
-    ends: Sequence[float],
+    noise: Sequence[float],
+    noisy_ends: Sequence[float],
     paths: int,
     steps: int,
     seed: int,
-) -> dict[str, Array]:
-    """All arrays of beyond/reversal.npz: the `end` and the `draws` of the runs with mollification; the `levels` of noise, the
-    `ends`, the `paths` and the `steps` of those with noise.
-    """
+) -> dict[str, Any]:
+    """All arrays of beyond/reversal.npz, with the settings of beyond.reversal."""
     shortest = 1 / eigenvalue(GRIDS[-1], L)
     return {
         **recovery(end, draws, seed),
         **unmollified(np.geomspace(shortest, 1e5 * shortest, 120)),
         **profiles(end, [1e-2, 1e-6], seed),
         **scales(end, draws, seed),
-        **with_noise(levels, ends, paths, steps, seed),
+        **with_noise(noise, noisy_ends, paths, steps, seed),
         **there_and_back(0.3, 3.0, steps, seed),
     }
 
@@ -482,6 +495,7 @@ def studies(
 def measure(study: Mapping[str, Array]) -> dict[str, dict]:
     """All records of beyond/reversal.json, from the arrays of `studies`."""
     records = (
+        exponents,
         hoelder,
         initial,
         reversibility,
