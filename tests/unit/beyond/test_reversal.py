@@ -212,10 +212,9 @@ def test_draws_have_the_initial_law():
     schedule = ModeSchedule.graded(np.array([1.0, 4.0, 9.0]), 0.5, 200)
     random = np.random.default_rng(4)
     first = random.choice(3, 4000, p=STARTS.probability)
-    x = reversal.carried_forward(3 * STARTS.x_0[first], 200, random.normal(size=(4000, 3)), schedule)
+    x_T = reversal.carried_forward(3 * STARTS.x_0[first], 200, random.normal(size=(4000, 3)), schedule)
     wide = Starts(3 * STARTS.x_0, STARTS.probability)
-    for _, state in reversal.backward_process(wide, x, lambda j: random.normal(size=x.shape), schedule):
-        x = state
+    x = dict(reversal.backward_process(wide, x_T, lambda j: random.normal(size=x_T.shape), schedule))[0]
     nearest = np.abs(x[:, None] - wide.x_0).sum(axis=2).argmin(axis=1)
     expected = 4000 * STARTS.probability
     assert np.sum((np.bincount(nearest, minlength=3) - expected) ** 2 / expected) < 13.8  # 0.1% of chi-squared, 2

@@ -72,7 +72,7 @@ def test_rates_mixtures_and_gains_are_read_off():
         "read_original": np.array(190),
         **{
             f"read_{name}": np.array([200, n])
-            for name, n in zip(("data", "naive", "cut_off", "tikhonov"), (60, 20, 1, 180))
+            for name, n in zip(("data", "naive", "cut_off", "tikhonov"), (60, 20, 1, 180), strict=True)
         },
     }
     assert digits.square_limit(study)["slowest"] == pytest.approx(0.5)
