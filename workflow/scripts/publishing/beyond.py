@@ -109,7 +109,7 @@ def _worth(ax: Axes, data: dict) -> None:
     half_a_gap = np.sqrt(data["scale_of_heat"])  # between neighbouring eigenvalues k^2, where the cut-off can stop
     ax.fill_between(delta, mean_mu - half_a_gap, mean_mu + half_a_gap, color="0.88", linewidth=0)
     ax.axhline(mean_mu, color="black", linewidth=1.0)
-    ax.text(delta[0], mean_mu + 2, r"mean of $\mu$", fontsize=8, va="bottom")
+    ax.annotate(r"mean of $\mu$", (delta[-1], mean_mu), (5, 0), textcoords="offset points", va="center", fontsize=8)
     ax.semilogx(delta, data["scale_of_data"] - data["scale_of_heat"], "o", color="black", markersize=3)
     ax.invert_xaxis()
     ax.set(
