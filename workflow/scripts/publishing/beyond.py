@@ -44,16 +44,15 @@ def _four_modes(ax: Axes, data: dict) -> None:
         every = slice(4 + 2 * k, None, 10)
         points = data["four_sample"][every, k], data["four_P"][every]
         ax.plot(*points, "os^D"[k], color="black", markerfacecolor="white", markersize=4, linestyle="none")
-        low = np.searchsorted(P, 0.72)
-        right = k == 0
+        height, left = ((0.5, True), (0.62, False), (0.55, False), (0.88, True))[k]
         ax.annotate(
-            f"$k = {k + 1}$", (x[low], P[low]), xytext=(5 if right else 7, -8 if right else -7),
-            textcoords="offset points", fontsize=8,
+            f"$k = {k + 1}$", (x[np.searchsorted(P, height)], height), xytext=(-7 if left else 7, -3),
+            textcoords="offset points", ha="right" if left else "left", fontsize=8,
         )  # fmt: skip
     ax.plot([], [], "o", color="black", markerfacecolor="white", markersize=4, label="simulated")
     ax.set(xlabel="$x$", ylabel=r"$\mathrm{P}(|a_k| \leq x)$", title="four modes, $\\sigma = 1$")
     ax.set(xlim=(0, 1), ylim=(0, 1))
-    ax.legend(frameon=False, loc="lower right")
+    ax.legend(frameon=False, loc="center", bbox_to_anchor=(0.6, 0.33))
 
 
 def _share(ax: Axes, data: dict) -> None:
@@ -82,7 +81,7 @@ def _many_modes(ax: Axes, data: dict) -> None:
                     markersize=4.5, linestyle="none")  # fmt: skip
     ax.axhline(float(data["many_limit"]), color=GREY, linewidth=0.8, linestyle=":")
     ax.set(xlabel="number of modes $n$", ylabel=r"share of $\lambda_1$", title="many modes, $\\sigma = 1$")
-    ax.set_ylim(None, 1.1)
+    ax.set_ylim(None, 1.6)
     ax.legend(frameon=False, title="exact (lines) on the", title_fontsize=8)
 
 
@@ -97,6 +96,7 @@ def forcing_cascade(data: dict) -> Figure:
         _modes(axes[key], data["cascade_t"], data[f"cascade_{name}"], title)
     axes["f"].tick_params(labelleft=False)
     axes["q"].set_ylabel("$|a_k|$")
+    axes["f"].legend(frameon=False, ncols=3, loc="lower center")
     ax, sigmas, times = axes["t"], data["cascade_sigma"], data["cascade_times"]
     ax.fill_between(sigmas, times[:, 0], times[:, 2], color="0.85", linewidth=0)
     ax.semilogx(sigmas, times[:, 1], "o", color="black", markerfacecolor="white", markersize=4, label="median")
@@ -107,7 +107,7 @@ def forcing_cascade(data: dict) -> Figure:
     )
     ax.legend(frameon=False)
     ax = axes["m"]
-    ax.semilogx(sigmas, data["cascade_led"], "o-", color="black", markerfacecolor="white", markersize=4)
+    ax.semilogx(sigmas, data["cascade_led"], "o:", color="black", markerfacecolor="white", markersize=4, linewidth=1)
     modes = data["cascade_quiet"].shape[1]
     ax.set(xlabel=r"$\sigma$", ylim=(0, modes + 0.5), title=r"modes that led until $\varphi_1$ took over (median)")
     ax.set_yticks(range(0, modes + 1))
@@ -121,5 +121,3 @@ def _modes(ax: Axes, t: np.ndarray, a: np.ndarray, title: str) -> None:
     for k, colour in enumerate(colours):
         ax.semilogy(t, a[:, k], color=colour, linewidth=1.6 if k else 2.2, label=rf"$\varphi_{k + 1}$", zorder=n - k)
     ax.set(xlabel="$t$", title=title, xlim=(t[0], t[-1]), ylim=(1e-11, 3))
-    if title == "without noise":
-        ax.legend(frameon=True, framealpha=0.9, edgecolor="none", ncols=2, loc="lower right", handlelength=1.2)
