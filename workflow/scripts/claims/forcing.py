@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from beyond.forcing import (
     bingham_marginal,
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.floating]
 Record = dict[str, Any]
+Shown = dict[str, Any]
 
 FOUR, SIX = np.arange(1, 5) ** 2.0, np.arange(1, 7) ** 2.0
 """lambda_k = k^2 of (0, pi), for as many modes."""
@@ -101,7 +102,7 @@ def weak(seed: int, paths: int) -> Record:
     return {"order": order(dts, np.abs(errors)), "errors": errors, "noise": noise, "steps": dts, "exact": exact}
 
 
-def order(sizes: Sequence[float] | Array, errors: Sequence[float] | Array) -> float:
+def order(sizes: ArrayLike, errors: ArrayLike) -> float:
     """The p of error = constant size^p, by least squares on the logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(errors), 1)[0])
 
@@ -139,7 +140,7 @@ def law(seed: int, levels: Array, paths: int, dt: float = 0.01, end: float = 3.0
     return a
 
 
-def two_modes(seed: int, paths: int) -> tuple[Record, dict[str, Array]]:
+def two_modes(seed: int, paths: int) -> tuple[Record, Shown]:
     """The law of two modes with sigma = 1 beside the von Mises distribution of twice the angle, and E a_1^2."""
     levels = FOUR[:2]
     a = law(seed, levels, paths)
@@ -166,7 +167,7 @@ def two_modes(seed: int, paths: int) -> tuple[Record, dict[str, Array]]:
     return record | {"share_error": abs(record["share"] - record["share_exact"])}, shown
 
 
-def four_modes(seed: int, paths: int) -> tuple[Record, dict[str, Array]]:
+def four_modes(seed: int, paths: int) -> tuple[Record, Shown]:
     """The law of four modes with sigma = 1 beside the Bingham distribution: of each |a_k| the distance from its exact
     law, and the mean squares.
     """
@@ -186,7 +187,7 @@ def four_modes(seed: int, paths: int) -> tuple[Record, dict[str, Array]]:
     return record, shown | {"four_x": np.stack([x for x, _ in exact]), "four_exact": np.stack([P for _, P in exact])}
 
 
-def share(seed: int, paths: int) -> tuple[Record, dict[str, Array]]:
+def share(seed: int, paths: int) -> tuple[Record, Shown]:
     """The share of phi_1 in the long run against sigma, six modes: simulated and exact."""
     sigmas, curve = np.array([0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0]), np.geomspace(0.08, 4, 60)
     runs = [long_run(seed, f"share, {s}", SIX, s, min(0.01, 0.02 / s**2), paths) for s in sigmas]
@@ -217,7 +218,7 @@ def small(sigmas: Sequence[float] = (0.2, 0.1, 0.05)) -> Record:
 
 def cascade(
     seed: int, amplitudes: Sequence[float], length: float, sigma: float, paths: int = 400, dt: float = 1e-3
-) -> tuple[Record, dict[str, Array]]:
+) -> tuple[Record, Shown]:
     """The cascade of figure 7, from its start: the time until phi_1 holds half of (21), in units of 1 / lambda_1, and
     how many modes lead until then, without noise and, in the median over paths, with noise of increasing sigma; beside
     it the time by theory, in which noise only adds to the start (`seeds`). To be shown, one path with `sigma`, and the
@@ -264,7 +265,7 @@ def cascade(
     return record, shown | {"cascade_quiet_time": quiet[0], "cascade_shown_sigma": np.array(sigma)}
 
 
-def many_modes(seed: int, paths: int = 600) -> tuple[Record, dict[str, Array]]:
+def many_modes(seed: int, paths: int = 600) -> tuple[Record, Shown]:
     """The share of the first eigenvalue in the long run against the number n of modes, with sigma = 1, on the interval,
     the square and the cube: exact, and simulated for n = 2..64 on the first two.
 
@@ -316,7 +317,7 @@ def multiplier(modes: Sequence[int] = (16, 64, 256)) -> Record:
 
 def measure(
     amplitudes: Sequence[float], length: float, sigma: float, paths: int, seed: int
-) -> tuple[dict[str, Record], dict[str, Any]]:
+) -> tuple[dict[str, Record], Shown]:
     """All records of beyond/forcing.json, and what the figures show, beyond/forcing.npz.
 
     `amplitudes` and `length` are those of figure 7, `sigma` is the noise of the path that is shown, and `paths` are
@@ -330,7 +331,7 @@ def measure(
         "small": small(),
         "multiplier": multiplier(),
     }
-    shown: dict[str, Any] = {}
+    shown: Shown = {}
     for name, (record, arrays) in {
         "two_modes": two_modes(seed, paths),
         "four_modes": four_modes(seed, paths),
