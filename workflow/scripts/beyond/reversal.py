@@ -74,8 +74,8 @@ def best_possible(delta: float, t: float, T: float, C: float) -> float:
     norm at most C at time 0 and norm at most delta at time T, where Lambda(delta) is an eigenvalue; elsewhere an upper
     bound.
 
-    Where it is reached no method has a smaller worst error. Its logarithmic slope in delta, (1 + 2 Lambda t) / (1 + 2 Lambda T), tends to
-    t / T.
+    Where it is reached no method has a smaller worst error. Its logarithmic slope in delta, (1 + 2 Lambda t) /
+    (1 + 2 Lambda T), tends to t / T.
     """
     Lambda = cut_off(delta, T, C)
     return float(np.sqrt(C / Lambda) * np.exp(-Lambda * t))
