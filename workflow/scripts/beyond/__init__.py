@@ -1,0 +1,1 @@
+"""What the paper leaves open, by experiments of ours: a module for each chapter, a function for each formula."""

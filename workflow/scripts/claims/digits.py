@@ -1,0 +1,230 @@
+"""Section 7, question (ii), in two dimensions: what the flow of digits and its reversal say.
+
+One study, whose arrays the figure shows too, and one function for each record of beyond/digits.json.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beyond.digits import Square, angle, flow, limit, recovered
+from beyond.reversal import gradient_norm, heat
+from claims.reversal import random_numbers
+from claims.statistics import d_prime_of_choice, share
+from diffusion.images import Digits
+
+Array = NDArray[np.floating]
+
+LATE = np.array([8.0, 10.0, 12.0, 14.0])
+"""Times, in units of 1 / lambda_1, at which the flow is compared with its limit: late, since MNIST's digits are
+centred by their mass, which leaves little of the first two modes.
+"""
+NEIGHBOURS = 50
+"""The reader of the angle asks so many training images."""
+MIXED = 0.1
+"""A limit is a mixture of cos x and cos y if the smaller amplitude is more than this share of the larger."""
+
+
+class Reader:
+    """Who reads a digit by the nearest training image, by the angle between images without their means: (n, K)
+    amplitudes in any orthonormal basis, and labels, (n,). The scale of what is read does not matter.
+    """
+
+    def __init__(self, training: Array, labels: Array) -> None:
+        self.training, self.labels = _unit(training), labels
+
+    def read(self, amplitudes: Array) -> NDArray[np.integer]:
+        """The label of the nearest training image for each of (m, K)."""
+        return self.labels[(_unit(amplitudes) @ self.training.T).argmax(axis=1)]
+
+
+def _unit(x: Array) -> Array:
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def read_by_angle(angles: Array, training: Array, labels: Array) -> NDArray[np.integer]:
+    """The commonest label among the NEIGHBOURS training images whose angles, (n,), are nearest to each of (m,)."""
+    away = np.abs(np.angle(np.exp(1j * (angles[:, None] - training))))
+    near = np.argpartition(away, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+    return np.array([np.bincount(labels[row], minlength=10).argmax() for row in near])
+
+
+def _grey(images: Array) -> Array:
+    """uint8 (n, 1, h, w) in [-1, 1], (n, h, w)."""
+    return images[:, 0] / 127.5 - 1
+
+
+def study(
+    digits: Digits,
+    image: int,
+    flow_times: Sequence[float],
+    ends: Sequence[float],
+    error: float,
+    readings: int,
+    references: int,
+    seed: int,
+) -> dict[str, Any]:
+    """All arrays of beyond/digits.npz.
+
+    Of the training image `image`: `shown`, its flow at the `flow_times`, (m, n, n); its data at each of the `ends` T,
+    with an `error` of that share of their norm, and what comes back without and with Tikhonov's method, (E, n, n). Of
+    the first `readings` test images: how many a reader with `references` training images reads right, from the images,
+    from the data, and from what comes back, and from the angle alone; and how far they are from their limits.
+    """
+    training, labels = _grey(digits.train_images[:references].numpy()), digits.train_labels[:references].numpy()
+    tested, truth = _grey(digits.test_images[:readings].numpy()), digits.test_labels[:readings].numpy()
+    square = Square(tested.shape[-1])
+    eigenvalues = square.eigenvalues
+    known, start = square.amplitudes(training), square.amplitudes(tested)
+    reader = Reader(known, labels)
+
+    def right(amplitudes: Array) -> int:
+        return int(np.sum(reader.read(amplitudes) == truth))
+
+    one = square.amplitudes(_grey(digits.train_images[image : image + 1].numpy()))
+    rows = {name: [] for name in ("data", "naive", "tikhonov")}
+    read = {name: [] for name in ("data", "naive", "cut_off", "tikhonov")}
+    errors = {name: [] for name in ("naive", "cut_off", "tikhonov")}
+    for e, T in enumerate(ends):
+        for name, image_of in zip(rows, _back(one, eigenvalues, T, error, seed, f"shown {e}").values(), strict=False):
+            rows[name].append(square.images(image_of)[0])
+        found = _back(start, eigenvalues, T, error, seed, f"read {e}", "tikhonov", "cut_off")
+        for name in read:
+            read[name].append(right(found[name]))
+        for name in errors:
+            miss = np.linalg.norm(found[name] - start, axis=1) / np.linalg.norm(start, axis=1)
+            errors[name].append(float(np.median(miss)))
+    late = np.array(LATE) / eigenvalues[0]
+    ends_in = limit(start, eigenvalues)
+    by_angle = read_by_angle(angle(start), angle(known), labels)
+    return {
+        "flow_times": np.array(flow_times),
+        "shown": np.array([square.images(flow(one, eigenvalues, t))[0] for t in flow_times]),
+        "shown_limit": square.images(limit(one, eigenvalues))[0],
+        "ends": np.array(ends),
+        **{f"shown_{name}": np.array(images) for name, images in rows.items()},
+        **{f"read_{name}": np.array(counts) for name, counts in read.items()},
+        **{f"error_{name}": np.array(values) for name, values in errors.items()},
+        "read_original": np.array(right(start)),
+        "read_angle": np.array(np.sum(by_angle == truth)),
+        "commonest": np.array(np.bincount(truth).max()),
+        "readings": np.array(len(truth)),
+        "error": np.array(error),
+        "eigenvalues": eigenvalues[:4],
+        "late": late,
+        "distance": np.array(
+            [
+                np.linalg.norm(flow(start, eigenvalues, t) - ends_in, axis=1) / np.linalg.norm(ends_in, axis=1)
+                for t in late
+            ]
+        ),
+        "first_two": start[:, :2],
+        "off_centre": _centre_of_mass(tested),
+        "label": truth,
+    }
+
+
+def _centre_of_mass(images: Array) -> Array:
+    """Of the ink of each image, (n, h, w), to the right of the middle and below it, in pixels: (n, 2)."""
+    ink = (images + 1) / (images + 1).sum(axis=(1, 2), keepdims=True)
+    down, right = (np.arange(size) - (size - 1) / 2 for size in ink.shape[1:])
+    return np.stack([ink.sum(axis=1) @ right, ink.sum(axis=2) @ down], axis=1)
+
+
+def _back(
+    start: Array, eigenvalues: Array, T: float, error: float, seed: int, stream: str, *methods: str
+) -> dict[str, Array]:
+    """u(., T) of each of the starts, (n, K), with a white error of the share `error` of its norm; and what comes back
+    from it without mollification, and by each of the methods.
+    """
+    random = random_numbers(seed, f"digits, {stream}")
+    exact = flow(start, eigenvalues, T)
+    deltas = error * np.linalg.norm(exact, axis=1)
+    data = exact + deltas[:, None] * _unit(random.standard_normal(exact.shape))
+    norms = gradient_norm(start, eigenvalues)
+    back = {"data": data, "naive": _without(data, eigenvalues, T, norms)}
+    for method in methods or ("tikhonov",):
+        back[method] = np.array(
+            [
+                recovered(one, eigenvalues, delta, T, float(C), method)
+                for one, delta, C in zip(data, deltas, norms, strict=True)
+            ]
+        )
+    return back
+
+
+def _without(data: Array, eigenvalues: Array, T: float, norms: Array) -> Array:
+    """Back without mollification. The fastest growth is taken out before the rescaling, so that nothing overflows."""
+    back = heat(data, eigenvalues - eigenvalues[-1], -T)
+    return back * np.sqrt(norms / gradient_norm(back, eigenvalues))[:, None]
+
+
+# ---- Records -----------------------------------------------------------------------------------------------------
+
+
+def square_limit(found: Mapping[str, Array]) -> dict:
+    """The rate at which digits approach the projection on the first eigenspace, over the third eigenvalue's distance
+    from the first, which is double: the slowest of all test images, and the median.
+    """
+    first, second, third = found["eigenvalues"][:3]
+    rates = -np.polyfit(found["late"], np.log(found["distance"]), 1)[0]
+    ratios = rates / (third - first)
+    return {
+        "slowest": float(ratios.min()),
+        "median": float(np.median(ratios)),
+        "predicted": float(third - first),
+        "splitting": float(abs(second - first)),
+        "largest": float(found["distance"][-1].max()),
+        "time": float(found["late"][-1]),
+        "images": int(found["distance"].shape[1]),
+    }
+
+
+def mixed(found: Mapping[str, Array]) -> dict:
+    """How many digits end neither at cos x nor at cos y, but at a mixture, with Wilson's 95% interval."""
+    sizes = np.sort(np.abs(found["first_two"]), axis=1)
+    value, low, high = share(int(np.sum(sizes[:, 0] > MIXED * sizes[:, 1])), len(sizes))
+    return {"share": value, "share_low": low, "share_high": high, "images": len(sizes)}
+
+
+def left(found: Mapping[str, Array]) -> dict:
+    """How often the angle of the limit alone tells the digit, and the d' of that, with Wilson's 95% interval; and how
+    far the digits' centres of mass are from the middle, in pixels, as a median.
+    """
+    n = int(found["readings"])
+    value, low, high = share(int(found["read_angle"]), n)
+    return {
+        "accuracy": value,
+        "d_prime": d_prime_of_choice(value, 10),
+        "d_prime_low": d_prime_of_choice(low, 10),
+        "d_prime_high": d_prime_of_choice(high, 10),
+        "chance": float(found["commonest"]) / n,
+        "original": float(found["read_original"]) / n,
+        "right": float(np.median(found["off_centre"][:, 0])),
+        "down": float(np.median(found["off_centre"][:, 1])),
+        "images": n,
+    }
+
+
+def back(found: Mapping[str, Array], end: float = 0.1) -> dict:
+    """How many digits are read right from the flow's image at about T = `end`, with an error, and from what comes back
+    without and with Tikhonov's method; and by how much the last exceeds both others, at the near ends of Wilson's 95%
+    intervals.
+    """
+    n, at = int(found["readings"]), int(np.argmin(np.abs(np.log(found["ends"] / end))))
+    shares = {name: share(int(found[f"read_{name}"][at]), n) for name in ("data", "naive", "cut_off", "tikhonov")}
+    return {
+        "gain": shares["tikhonov"][1] - max(shares["data"][2], shares["naive"][2]),
+        **{name: value for name, (value, _, _) in shares.items()},
+        "original": float(found["read_original"]) / n,
+        "end": float(found["ends"][at]),
+        "error": float(found["error"]),
+        "images": n,
+    }
+
+
+def measure(found: Mapping[str, Array]) -> dict[str, dict]:
+    """All records of beyond/digits.json, from the arrays of `study`."""
+    return {record.__name__: record(found) for record in (square_limit, mixed, left, back)}

@@ -1,0 +1,355 @@
+"""The figures of the chapters beyond the paper, in the style of `plots`: each function takes the figure's data, the
+arrays of beyond/<part>.npz, and returns the figure.
+"""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Circle
+
+from publishing.plots import _interval_ticks, new_figure
+
+GREY = "0.55"
+
+# ---- forcing: section 7, question (i) --------------------------------------------------------------------------------
+
+
+def forcing(data: dict) -> Figure:
+    """The stationary law of the forced flow: of two modes, of four, of six against sigma, and of many."""
+    figure = new_figure(5.2)
+    axes = figure.subplot_mosaic("tf;sm")
+    _two_modes(axes["t"], data)
+    _four_modes(axes["f"], data)
+    _share(axes["s"], data)
+    _many_modes(axes["m"], data)
+    return figure
+
+
+def _two_modes(ax: Axes, data: dict) -> None:
+    edges = data["two_edges"]
+    ax.stairs(data["two_density"], edges, fill=True, color="0.82", label="simulated")
+    ax.plot(data["two_x"], data["two_exact"], color="black", label="von Mises")
+    ax.set(
+        xlabel=r"$2\omega$, where $a = (\cos\omega, \sin\omega)$", ylabel="density", title="two modes, $\\sigma = 1$"
+    )
+    ax.set_xticks([-np.pi, 0, np.pi], [r"$-\pi$", "0", r"$\pi$"])
+    ax.set(xlim=(-np.pi, np.pi), ylim=(0, None))
+    ax.legend(frameon=False)
+
+
+def _four_modes(ax: Axes, data: dict) -> None:
+    """The distribution functions of |a_1|..|a_4|, and quantiles of the simulated ones."""
+    for k, (x, P) in enumerate(zip(data["four_x"], data["four_exact"], strict=True)):
+        ax.plot(x, P, color="black", linewidth=1.0, label="Bingham" if k == 0 else None)
+        every = slice(4 + 2 * k, None, 10)
+        points = data["four_sample"][every, k], data["four_P"][every]
+        ax.plot(*points, "os^D"[k], color="black", markerfacecolor="white", markersize=4, linestyle="none")
+        height, left = ((0.5, True), (0.62, False), (0.55, False), (0.88, True))[k]
+        ax.annotate(
+            f"$k = {k + 1}$", (x[np.searchsorted(P, height)], height), xytext=(-7 if left else 7, -3),
+            textcoords="offset points", ha="right" if left else "left", fontsize=8,
+        )  # fmt: skip
+    ax.plot([], [], "o", color="black", markerfacecolor="white", markersize=4, label="simulated")
+    ax.set(xlabel="$x$", ylabel=r"$\mathrm{P}(|a_k| \leq x)$", title="four modes, $\\sigma = 1$")
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    ax.legend(frameon=False, loc="center", bbox_to_anchor=(0.6, 0.33))
+
+
+def _share(ax: Axes, data: dict) -> None:
+    sigma = data["share_curve"]
+    ax.semilogx(sigma, data["share_exact"], color="black", label="exact")
+    small = data["share_small"]
+    ax.semilogx(sigma[small > 0], small[small > 0], color="black", linewidth=0.9, linestyle=(0, (4, 2)),
+                label="small noise")  # fmt: skip
+    ax.plot(data["share_sigma"], data["share_mean"], "o", color="black", markerfacecolor="white", markersize=4.5,
+            label="simulated")  # fmt: skip
+    ax.axhline(1 / 6, color=GREY, linewidth=0.8, linestyle=":")
+    ax.annotate("all alike: 1/6", (sigma[0], 1 / 6), xytext=(2, 3), textcoords="offset points", fontsize=8)
+    ax.set(xlabel=r"$\sigma$", ylabel=r"$\mathrm{E}\,a_1^2$", title=r"six modes: the share of $\varphi_1$ in (21)")
+    ax.set(xlim=(sigma[0], sigma[-1]), ylim=(0, 1.03))
+    ax.set_xticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
+    ax.minorticks_off()
+    ax.legend(frameon=False)
+
+
+def _many_modes(ax: Axes, data: dict) -> None:
+    styles = {1: ("interval", "-", "o"), 2: ("square", (0, (5, 2)), "s"), 3: ("cube", (0, (1, 1.5)), "")}
+    for d, (name, line, marker) in styles.items():
+        ax.loglog(data["many_n"], data[f"many_exact_{d}"], color="black", linestyle=line, label=name)
+        if marker:
+            ax.plot(data["many_run_n"], data[f"many_mean_{d}"], marker, color="black", markerfacecolor="white",
+                    markersize=4.5, linestyle="none")  # fmt: skip
+    ax.axhline(float(data["many_limit"]), color=GREY, linewidth=0.8, linestyle=":")
+    ax.set(xlabel="number of modes $n$", ylabel=r"share of $\lambda_1$", title="many modes, $\\sigma = 1$")
+    ax.set_ylim(None, 1.6)
+    ax.legend(frameon=False, title="exact (lines) on the", title_fontsize=8)
+
+
+def forcing_cascade(data: dict) -> Figure:
+    """The cascade of figure 7 without and with noise, and against sigma the time until phi_1 has taken over and the
+    number of modes that have led until then.
+    """
+    figure = new_figure(4.9)
+    axes = figure.subplot_mosaic("qf;tm", height_ratios=[1.15, 1])
+    sigma = float(data["cascade_shown_sigma"])
+    for name, key, title in (("quiet", "q", "without noise"), ("forced", "f", rf"with noise, $\sigma = {sigma:g}$")):
+        _modes(axes[key], data["cascade_t"], data[f"cascade_{name}"], title)
+    axes["f"].tick_params(labelleft=False)
+    axes["q"].set_ylabel("$|a_k|$")
+    axes["f"].legend(frameon=False, ncols=3, loc="lower center")
+    ax, sigmas, times = axes["t"], data["cascade_sigma"], data["cascade_times"]
+    ax.fill_between(sigmas, times[:, 0], times[:, 2], color="0.85", linewidth=0)
+    ax.semilogx(sigmas, times[:, 1], "o", color="black", markerfacecolor="white", markersize=4, label="median")
+    ax.semilogx(sigmas, data["cascade_theory"], color="black", linewidth=1, linestyle=(0, (4, 2)), label="theory")
+    ax.axhline(float(data["cascade_quiet_time"]), color=GREY, linestyle=":", linewidth=0.9, label="without noise")
+    ax.set(
+        xlabel=r"$\sigma$", ylabel="$t$", title=r"$\varphi_1$ holds half of (21): 5% to 95% of paths", ylim=(0, None)
+    )
+    ax.legend(frameon=False)
+    ax = axes["m"]
+    ax.semilogx(sigmas, data["cascade_led"], "o:", color="black", markerfacecolor="white", markersize=4, linewidth=1)
+    modes = data["cascade_quiet"].shape[1]
+    ax.set(xlabel=r"$\sigma$", ylim=(0, modes + 0.5), title=r"modes that led until $\varphi_1$ took over (median)")
+    ax.set_yticks(range(0, modes + 1))
+    return figure
+
+
+def _modes(ax: Axes, t: np.ndarray, a: np.ndarray, title: str) -> None:
+    """|a_k| against t, dark to light."""
+    n = a.shape[1]
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, n))
+    for k, colour in enumerate(colours):
+        ax.semilogy(t, a[:, k], color=colour, linewidth=1.6 if k else 2.2, label=rf"$\varphi_{k + 1}$", zorder=n - k)
+    ax.set(xlabel="$t$", title=title, xlim=(t[0], t[-1]), ylim=(1e-11, 3))
+
+
+# ---- reversal: section 7, question (ii) ------------------------------------------------------------------------------
+
+SHADES = ("0.0", "0.35", "0.55", "0.72")
+"""Of four curves that belong together: told apart in print without colours."""
+MARKS = ("o", "s", "^", "D")
+
+
+def reversal(data: dict) -> Figure:
+    """Backwards with mollification: a start and what comes back of it, the errors of runs beside the best possible
+    one, what rounding alone does without mollification, and the cut-off that (21) gives.
+    """
+    figure = new_figure(5.6)
+    axes = figure.subplot_mosaic("pe;bs", height_ratios=[1.15, 1.0], width_ratios=[1.0, 1.1])
+    _recovered_profiles(axes["p"], data)
+    _recovery_errors(axes["e"], data)
+    _rounding(axes["b"], data)
+    _worth(axes["s"], data)
+    return figure
+
+
+def parts(figure: Figure | SubFigure, rows: int, columns: int, **ratios: Any) -> list[SubFigure]:
+    """Parts of a figure, each laid out by itself."""
+    return list(np.ravel(figure.subfigures(rows, columns, **ratios)))
+
+
+def _power(value: float) -> str:
+    return f"10^{{{round(np.log10(value))}}}"
+
+
+def _recovered_profiles(ax: Axes, data: dict) -> None:
+    x, curves = data["x"], data["curves"]
+    names = ["$u_0$", "$u(\\cdot, T)$", "without", *(rf"$\delta = {_power(delta)}$" for delta in data["shown"])]
+    gap = 1.05 * np.ptp(curves[0])
+    for row, (curve, name) in enumerate(zip(curves, names, strict=True)):
+        zero = (len(curves) - 1 - row) * gap
+        ax.axhline(zero, color="0.8", linewidth=0.5)
+        if row > 1:
+            ax.plot(x, zero + curves[0], color="0.6", linewidth=0.8, linestyle=(0, (3, 2)))
+        ax.plot(x, zero + curve, color="black", linewidth=0.4 if name == "without" else 1.1)
+        ax.text(x[-1] * 1.04, zero, name, va="center", fontsize=8)
+    ax.set(xlabel="$x$", title=rf"a start, its end at $T = {data['end']:g}$, and back")
+    _interval_ticks(ax, x)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+
+
+def _recovery_errors(ax: Axes, data: dict) -> None:
+    delta = data["delta"]
+    runs = np.median(data["runs"], axis=-1)
+    for f, fraction in enumerate(data["fraction"]):
+        ax.loglog(delta, data["best"][f], color=SHADES[f])
+        ax.loglog(delta, runs[0, f], linestyle="none", marker=MARKS[f], markersize=3, color=SHADES[f])
+        name = "$t = 0$" if fraction == 0 else f"$t = {fraction:g}\\,T$"
+        ax.annotate(name, (delta[-1], data["best"][f][-1]), (5, 0), textcoords="offset points", va="center", fontsize=8)
+    half = list(data["fraction"]).index(0.5)
+    ax.loglog(delta, data["worst"][3, half], color="black", linestyle=(0, (1, 1.2)))
+    end = (delta[-1], data["worst"][3, half][-1])
+    ax.annotate("Q, $0.5\\,T$", end, (5, -2), textcoords="offset points", va="center", fontsize=8)
+    ax.invert_xaxis()
+    ax.set(
+        xlabel=r"error $\delta$ of the data",
+        title="error of $v(\\cdot, t)$: best possible (lines),\nruns of the cut-off (marks), quasi-reversibility (Q)",
+    )
+
+
+def _rounding(ax: Axes, data: dict) -> None:
+    ends = data["ends"]
+    for g, (cells, errors) in enumerate(zip(data["cells"], data["naive"], strict=True)):
+        seen = np.where((errors < 1e6) & (errors > 0), errors, np.nan)
+        ax.loglog(ends, seen, color=SHADES[g], linewidth=1.2)
+        ax.axvline(
+            np.log(1 / np.finfo(float).epsneg) / data["largest"][g], color=SHADES[g], linewidth=0.7, linestyle=":"
+        )
+        ax.text(ends[np.flatnonzero(np.isfinite(seen))[-1]] * 1.05, 1e4, f"{cells}", fontsize=8)
+    ax.axhline(1, color="0.8", linewidth=0.5)
+    ax.set(
+        xlabel="$T$",
+        ylim=(1e-16, 1e8),
+        title="without mollification: error of $u_0$ from\nrounding alone, on 64 to 512 cells",
+    )
+
+
+def _worth(ax: Axes, data: dict) -> None:
+    delta, mean_mu = data["delta"], float(data["mean_mu"])
+    half_a_gap = np.sqrt(data["scale_of_heat"])  # between neighbouring eigenvalues k^2, where the cut-off can stop
+    ax.fill_between(delta, mean_mu - half_a_gap, mean_mu + half_a_gap, color="0.88", linewidth=0)
+    ax.axhline(mean_mu, color="black", linewidth=1.0)
+    ax.annotate(r"mean of $\mu$", (delta[-1], mean_mu), (5, 0), textcoords="offset points", va="center", fontsize=8)
+    ax.semilogx(delta, data["scale_of_data"] - data["scale_of_heat"], "o", color="black", markersize=3)
+    ax.invert_xaxis()
+    ax.set(
+        xlabel=r"error $\delta$ of the data",
+        title="what (21) is worth: the cut-off $\\Lambda$ found from its data,\nless that of the heat equation",
+    )
+
+
+def reversal_noise(data: dict) -> Figure:
+    """The forced heat flow forwards, and backwards by Algorithm 2; how well the initial law comes back, and which
+    paths come back to their own start, against the end of the flow and the noise.
+    """
+    figure = new_figure(4.5)
+    upper, lower = parts(figure, 2, 1, height_ratios=[0.8, 1.0])
+    _there_and_back(upper, data)
+    left, right = lower.subplots(1, 2)
+    _law_that_returns(left, data)
+    _own_start(right, data)
+    return figure
+
+
+def _there_and_back(figure: SubFigure, data: dict) -> None:
+    x, paths, times = data["path_x"], data["paths"], data["path_times"]
+    names = ["$t = 0$", f"$t = {times[1]:.2g}$", f"$t = T = {times[2]:g}$", f"$t = {times[3]:.2g}$", "$t = 0$"]
+    axes = figure.subplots(1, 5, sharey=True)
+    for n, (ax, state, name) in enumerate(zip(axes, paths, names, strict=True)):
+        ax.plot(x, state.T, color="black", linewidth=0.5, alpha=0.35)
+        ax.set_title(name, pad=3)
+        ax.set(xticks=[], yticks=[], xlim=(0, x[0] + x[-1]))
+        ax.spines[:].set_visible(False)
+        ax.axhline(0, color="0.8", linewidth=0.5, zorder=0)
+        if n:
+            arrow = "(8)" if n < 3 else "Algorithm 2"
+            ax.annotate(
+                "", (0.0, -0.04), (-0.22, -0.04), xycoords="axes fraction", arrowprops={"arrowstyle": "->", "lw": 0.8}
+            )
+            ax.text(-0.11, -0.09, arrow, transform=ax.transAxes, ha="center", va="top", fontsize=7)
+
+
+def _noise_names(data: dict) -> list[str]:
+    return [rf"$\varsigma = {level:g}$" for level in data["levels"]]
+
+
+def _law_that_returns(ax: Axes, data: dict) -> None:
+    probability = data["probability"]
+    shares = data["counts"] / data["counts"].sum(axis=-1, keepdims=True)
+    variation = np.abs(shares - probability).sum(axis=-1) / 2
+    ends = data["noisy_ends"]
+    for n, name in enumerate(_noise_names(data)):
+        ax.semilogx(ends, variation[n, :, 1], color=SHADES[n], marker=MARKS[n], markersize=3, label=name)
+        ax.semilogx(ends, variation[n, :, 0], color=SHADES[n], linewidth=0.8, linestyle=(0, (3, 2)))
+        if ends[0] < data["forget"][n] < ends[-1]:
+            ax.plot(data["forget"][n], -0.025, marker=MARKS[n], markersize=4, color=SHADES[n], clip_on=False)
+    ax.set(
+        xlabel="end $T$ of the flow (marks below: $T^*$)",
+        ylim=(-0.025, 0.75),
+        title="distance of the law that returns\nfrom noise (solid), from the flow's own end (dashed)",
+    )
+    ax.legend(frameon=False)
+
+
+def _own_start(ax: Axes, data: dict) -> None:
+    ends = data["noisy_ends"]
+    for n in range(len(data["levels"])):
+        ax.semilogx(ends, data["bayes"][n], color=SHADES[n])
+        ax.semilogx(ends, data["own"][n], linestyle="none", marker=MARKS[n], markersize=3.5, color=SHADES[n])
+    chance = float(np.sum(data["probability"] ** 2))
+    ax.axhline(chance, color="0.6", linewidth=0.7, linestyle=":")
+    ax.text(ends[0], chance + 0.015, "chance", fontsize=8, va="bottom")
+    ax.set(
+        xlabel="end $T$ of the flow",
+        ylim=(0, 1.05),
+        title="paths that come back to their own start:\nAlgorithm 2 (marks), Bayes's rule (lines)",
+    )
+
+
+# ---- digits: section 7, question (ii), in two dimensions -------------------------------------------------------------
+
+
+def digits(data: dict) -> Figure:
+    """The norm-preserving flow of one digit and its limit; the digit brought back from several times, without and with
+    mollification; how many digits are read right then; and where the test images end.
+    """
+    figure = new_figure(4.15)
+    upper, lower = parts(figure, 2, 1, height_ratios=[1.0, 3.0])
+    _digit_in_time(upper, data)
+    left, right = parts(lower, 1, 2, width_ratios=[1.5, 1.0])
+    _digit_back(left, data)
+    readers, circle = right.subplots(2, 1, height_ratios=[1.0, 1.0])
+    _read_back(readers, data)
+    _circle(circle, data)
+    return figure
+
+
+def _show_field(ax: Axes, field: np.ndarray, title: str = "") -> None:
+    """A function of mean 0 in grey, from minus to plus its largest absolute value."""
+    ax.imshow(field / np.abs(field).max(), cmap="gray", vmin=-1, vmax=1, interpolation="none")
+    ax.set_title(title, pad=3)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def _digit_in_time(figure: SubFigure, data: dict) -> None:
+    fields = [*data["shown"], data["shown_limit"]]
+    names = [f"$t = {t:g}$" for t in data["flow_times"]] + ["limit"]
+    for ax, field, name in zip(figure.subplots(1, len(fields)), fields, names, strict=True):
+        _show_field(ax, field, name)
+
+
+def _digit_back(figure: SubFigure, data: dict) -> None:
+    rows = {"data": "at $T$, with error", "naive": "back, without", "tikhonov": "back, Tikhonov"}
+    axes = figure.subplots(len(rows), len(data["ends"]), squeeze=False)
+    for row, (name, label) in enumerate(rows.items()):
+        for column, T in enumerate(data["ends"]):
+            _show_field(axes[row, column], data[f"shown_{name}"][column], f"$T = {T:g}$" if row == 0 else "")
+        axes[row, 0].set_ylabel(label, fontsize=8)
+
+
+def _read_back(ax: Axes, data: dict) -> None:
+    ends, n = data["ends"], int(data["readings"])
+    ax.axhline(int(data["read_original"]) / n, color="0.6", linewidth=0.7, linestyle=":")
+    names = {"tikhonov": ("o", "Tikhonov"), "data": ("s", "as it is"), "naive": ("^", "without")}
+    for shade, (name, (mark, label)) in zip(SHADES, names.items(), strict=False):
+        ax.semilogx(ends, data[f"read_{name}"] / n, marker=mark, markersize=3.5, color=shade, label=label)
+    ax.set(xlabel="$T$", ylim=(0, 1.03), title="digits read right")
+    ax.legend(frameon=False, fontsize=7, ncol=3, loc="upper center", bbox_to_anchor=(0.5, -0.38), columnspacing=1.0)
+
+
+def _circle(ax: Axes, data: dict) -> None:
+    first = data["first_two"] / np.linalg.norm(data["first_two"], axis=1, keepdims=True)
+    # Marks are spread inwards by their rank, so that many at one angle are seen.
+    radius = 1 - 0.35 * (np.arange(len(first)) / len(first))
+    ax.add_patch(Circle((0, 0), 1, fill=False, linewidth=0.6, color="0.6"))
+    ax.plot(*(radius[:, None] * first).T, ".", color="black", markersize=1.5)
+    for place, name in {(1.12, 0): r"$\cos x$", (0, 1.16): r"$\cos y$"}.items():
+        ax.text(*place, name, ha="center" if place[0] == 0 else "left", va="center", fontsize=8)
+    ax.set(aspect="equal", xlim=(-1.5, 1.5), ylim=(-1.1, 1.3), title="where the test images end")
+    ax.set_axis_off()
