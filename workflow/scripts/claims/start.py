@@ -1,0 +1,216 @@
+"""Beyond the paper, on sections 2, 3 and 5: what it costs that Algorithm 2 starts from N(0, I), though x_T is not that.
+
+One function for each record of beyond/start.json, and of beyond/start_network.json for the trained network. Images are
+(n, 1, h, w) in [-1, 1].
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from beyond.memory import Minimiser, moments
+from beyond.start import Errors, Modes, chances, errors, kept_of_start, modes_of, noised, step_back
+from claims.statistics import ends, frechet_distance, mean, share
+from diffusion.classifier import CLASSES, Classifier, read_labels
+from diffusion.forward import VarianceSchedule, forward_leap
+from diffusion.images import Digits, rescale
+from diffusion.sde import ContinuousSchedule
+from engine.randomness import generator
+
+NAMES = ("start", "steps", "last", "total")
+"""The errors of `beyond.start.Errors`."""
+SHOWN = 10
+"""Pairs of images that the figure shows."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: the numbers of the block `beyond.start` of the settings."""
+
+    lengths: Sequence[int]
+    """T of other processes with the same beta_1 and beta_T."""
+    refinements: Sequence[int]
+    """Steps in place of each one of T."""
+    draws: int
+    """Starts over which the chances of the training images are taken."""
+    pairs: int
+    """Pairs of runs of the trained network, one from a true start and one from a Gaussian."""
+
+
+def gaussian(data: Modes, found: Errors, schedule: VarianceSchedule, train: Tensor, test: Tensor) -> dict:
+    """The errors of Algorithm 2 for Gaussian data in the Wasserstein-2 distance; that of the start before the first
+    step, at t = T; beside the images' own spread, the root of their covariance's trace, and the distance between the
+    Gaussians of the training and of the test images.
+    """
+    sizes, spread = found.sizes(), float(data.variance.sum().sqrt())
+    at_T = Modes.standard(len(data.mean)).distance(noised(data, schedule.T, schedule))
+    between = frechet_distance(*(value.numpy() for x in (train, test) for value in moments(x)))
+    return {
+        **sizes,
+        **{f"share_of_{name}": value for name, value in found.shares().items()},
+        "at_T": at_T,
+        "kept": sizes["start"] / at_T,
+        "spread": spread,
+        "relative": sizes["total"] / spread,
+        "test_images": between**0.5,
+        "amplitude": float(schedule.alpha_bar[-1] ** 0.5),
+        "pixels": len(data.mean),
+    }
+
+
+def memory(data: Modes, schedule: VarianceSchedule) -> dict:
+    """The largest difference between what Algorithm 2's own slopes hand on of a displacement of x_T, mode by mode, and
+    the slope of the regression of x_0 on x_T, relative to the largest of these; and how many modes grow.
+    """
+    moved, still = Modes(torch.ones_like(data.mean), data.variance), Modes(torch.zeros_like(data.mean), data.variance)
+    for t in range(schedule.T, 0, -1):
+        moved, still = (step_back(law, t, data, schedule) for law in (moved, still))
+    exact = kept_of_start(data.variance, schedule)
+    return {
+        "difference": float((moved.mean - still.mean - exact).abs().max() / exact.max()),
+        "largest": float(exact.max()),
+        "growing": int((exact > 1).sum()),
+        "modes": len(exact),
+    }
+
+
+def longer(by_length: dict[int, Errors], processes: dict[int, VarianceSchedule], T: int) -> dict:
+    """How the start's error falls from the run's T to the largest of other T, beside what the schedules leave."""
+    longest = max(processes)
+    here, there = by_length[T].sizes(), by_length[longest].sizes()
+    return {
+        "T": T,
+        "longest": longest,
+        "fall": here["start"] / there["start"],
+        "start": here["start"],
+        "start_longest": there["start"],
+        "total_longest": there["total"],
+        "left": float(processes[T].alpha_bar[-1] ** 0.5),
+        "left_longest": float(processes[longest].alpha_bar[-1] ** 0.5),
+    }
+
+
+def choices(minimiser: Minimiser, labels: Tensor, x_T: Tensor, gaussian: Tensor) -> dict:
+    """What starting from N(0, I) does to the shares of the digits, if the noise is predicted perfectly for finitely
+    many training images with these labels, (N,): from true starts x_T every image is as likely, to the error of
+    sampling; from Gaussian ones it is not. Total variation distances are of the images' chances from 1 / N, and of the
+    digits' from their shares.
+    """
+    of_true, of_gaussian = chances(minimiser, x_T), chances(minimiser, gaussian)
+    digits = F.one_hot(labels, CLASSES).double()
+    even, true, shares = digits.mean(dim=0), of_true @ digits, of_gaussian @ digits
+    ratio = shares / even
+    rare, frequent = int(ratio.argmin()), int(ratio.argmax())
+    return {
+        "variation": float((of_gaussian - 1 / len(labels)).abs().sum() / 2),
+        "variation_of_true": float((of_true - 1 / len(labels)).abs().sum() / 2),
+        "digits_variation": float((shares - even).abs().sum() / 2),
+        "digits_variation_of_true": float((true - even).abs().sum() / 2),
+        "training_shares": even.tolist(),
+        "shares": shares.tolist(),
+        "rarest": rare,
+        "rarest_ratio": float(ratio[rare]),
+        "most_frequent": frequent,
+        "most_frequent_ratio": float(ratio[frequent]),
+        "ones": float(shares[1]),
+        "ones_ratio": float(ratio[1]),
+        "draws": len(x_T),
+        "training_images": len(labels),
+    }
+
+
+def pairs(of_gaussian: Tensor, of_true: Tensor, displacement: Tensor, confidence: float, model: Classifier) -> dict:
+    """What the trained network makes of the two starts, with the same noise: the mean difference of each pair along
+    the direction that the Gaussian theory predicts, `displacement` (d,), in units of its length, and in brightness, the
+    mean pixel; how far apart a pair is beside other pairs; and what the classifier sees.
+    """
+    difference = (of_gaussian - of_true).flatten(1).double()
+    length = displacement.norm()
+    along = mean((difference @ displacement / length**2).numpy())
+    brighter = mean(difference.mean(dim=1).numpy())
+    apart = torch.cdist(of_gaussian.flatten(1), of_true.flatten(1))
+    n = len(apart)
+    (labels, sure), (true_labels, true_sure) = (read_labels(model, x) for x in (of_gaussian, of_true))
+    return {
+        **ends("along", along),
+        "predicted_length": float(length),
+        **ends("brighter", brighter),
+        "predicted_brighter": float(displacement.mean()),
+        "apart": float(apart.diag().mean()),
+        "apart_by_chance": float((apart.sum() - apart.diag().sum()) / (n * (n - 1))),
+        **ends("same_digit", share(int((labels == true_labels).sum()), n)),
+        "sure": int((sure > confidence).sum()),
+        "true_sure": int((true_sure > confidence).sum()),
+        "pairs": n,
+    }
+
+
+def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -> tuple[dict[str, dict], dict]:
+    """All records of beyond/start.json, and what its figure shows."""
+    train = rescale(digits.train_images)
+    data, vectors = modes_of(train)
+    T, beta = schedule.T, schedule.beta
+    lengths = sorted({T, *plan.lengths})
+    processes = {length: VarianceSchedule.linear(length, float(beta[1]), float(beta[-1])) for length in lengths}
+    finer = {times: ContinuousSchedule(schedule).refined(times) for times in plan.refinements}
+    by_length = {length: errors(data, process) for length, process in processes.items()}
+    by_steps = {times: errors(data, process) for times, process in finer.items()}
+    eps = torch.randn(plan.draws, *train.shape[1:], generator=generator(seed, "beyond, start, draws"))
+    x_0 = train[torch.randint(len(train), (plan.draws,), generator=generator(seed, "beyond, start, images"))]
+    records = {
+        "gaussian": gaussian(data, by_length[T], schedule, train, rescale(digits.test_images)),
+        "memory": memory(data, schedule),
+        "longer": longer(by_length, processes, T),
+        "choices": choices(
+            Minimiser.of(train, schedule), digits.train_labels, forward_leap(x_0, T, eps, schedule), eps
+        ),
+    }
+    shown = {
+        "T": np.array(lengths),
+        **{f"{name}_by_length": _sizes(by_length.values(), name) for name in NAMES},
+        "refinements": np.array(list(finer)),
+        **{f"{name}_by_steps": _sizes(by_steps.values(), name) for name in NAMES},
+        "variance": data.variance.numpy(),
+        **{name: getattr(by_length[T], name).norm(dim=0).numpy() for name in NAMES},
+        "displacement": _image(vectors @ by_length[T].start[0], train),
+        "mean": _image(vectors @ data.mean, train),
+        "training_shares": np.array(records["choices"]["training_shares"]),
+        "shares": np.array(records["choices"]["shares"]),
+        "run_T": T,
+    }
+    return records, shown
+
+
+def _sizes(found: Iterable[Errors], name: str) -> np.ndarray:
+    return np.array([each.sizes()[name] for each in found])
+
+
+def _image(values: Tensor, like: Tensor) -> np.ndarray:
+    return values.reshape(like.shape[2:]).numpy()
+
+
+def measure_network(
+    digits: Digits,
+    schedule: VarianceSchedule,
+    confidence: float,
+    model: Classifier,
+    of_gaussian: Tensor,
+    of_true: Tensor,
+) -> tuple[dict[str, dict], dict]:
+    """All records of beyond/start_network.json, and what its figure shows, from pairs of images that the trained
+    network makes of Gaussian and of true starts, (n, 1, h, w) each.
+    """
+    data, vectors = modes_of(rescale(digits.train_images))
+    displacement = vectors @ errors(data, schedule).start[0]
+    of_gaussian, of_true = of_gaussian.clamp(-1, 1), of_true.clamp(-1, 1)
+    shown = {
+        "gaussian": of_gaussian[:SHOWN, 0].numpy(),
+        "true": of_true[:SHOWN, 0].numpy(),
+        "difference": (of_gaussian - of_true).mean(dim=0)[0].numpy(),
+        "displacement": _image(displacement, of_true),
+    }
+    return {"pairs": pairs(of_gaussian, of_true, displacement, confidence, model)}, shown
