@@ -7,7 +7,7 @@ CORES ?=
 MNIST ?=
 # Fewer samples for a quick look, as in `make shipped SAMPLES=100`, whose results are in results/shipped-100.
 SAMPLES ?=
-# The preset that `make verify`, `report` and `estimate` refer to: demo, laptop, shipped or paper.
+# The preset that `make verify`, `beyond`, `report` and `estimate` refer to: demo, laptop, shipped or paper.
 PRESET ?= demo
 # More arguments for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde
 # ARGS="--rounds 3"`.
@@ -50,7 +50,7 @@ $(error CORES is '$(value CORES)', but must be a number of cores, at least 1, or
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop shipped paper verify compare report weights gallery estimate bench gpu-check quality test lint \
+.PHONY: help demo laptop shipped paper verify beyond compare report weights gallery estimate bench gpu-check quality test lint \
 	format lock clean
 
 help:  ## print this list
@@ -73,6 +73,11 @@ demo laptop shipped paper: override PRESET = $@
 verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, shipped, paper)
 	$(WORKFLOW) -- results/$(RUN)/claims/claims.json
 	.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json
+
+beyond: .venv/workflow  ## chapters of ours, on what the paper leaves open: figures, claims, results/PRESET/beyond.pdf
+	$(WORKFLOW) -- beyond
+	.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/beyond/claims.json \
+	    --numbers results/$(RUN)/beyond/numbers.json
 
 compare: .venv/workflow  ## a run of PRESET beside its reference in paper/reference/, number by number: did I get what they got?
 	$(WORKFLOW) -- results/$(RUN)/numbers.json

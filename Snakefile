@@ -24,6 +24,7 @@ include: "workflow/rules/paper.smk"
 include: "workflow/rules/provenance.smk"
 include: "workflow/rules/classroom.smk"
 include: "workflow/rules/gallery.smk"
+include: "workflow/rules/beyond.smk"
 
 
 rule all:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, planned, rule_blocks
 
-from publishing import plots
+from publishing import beyond, plots
 
 RULES = {
     "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
@@ -133,11 +133,29 @@ def test_the_table_of_figures_has_what_the_rules_the_report_and_the_gallery_need
         assert (ROOT / f"workflow/report/{name}.rst").is_file()
 
 
+def test_the_chapters_beyond_the_paper_are_a_target_of_their_own_without_training(checkout):
+    done = checkout.snakemake("-n", "--configfile", "presets/demo.yaml", "--", "beyond")
+    plan = planned(done.output)
+    assert {"explore_forcing", "judge_beyond", "gather_beyond", "typeset_beyond"} <= plan.keys()
+    assert not plan.keys() & {"train_ddpm", "unpack_ddpm", "train_classifier", "download_mnist", "judge_claims"}
+
+
+def test_each_figure_beyond_the_paper_has_a_chapter_a_function_and_a_caption():
+    figures = yaml.safe_load((ROOT / "workflow/beyond.yaml").read_text(encoding="utf-8"))
+    for name, figure in figures.items():
+        assert {"rule", "data", "function", "category", "label", "shows", "message", "caption"} == figure.keys() - {
+            "images"
+        }
+        assert figure["rule"] == f"draw_{name}" and callable(getattr(beyond, figure["function"]))
+        assert (ROOT / f"workflow/report/{name}.rst").is_file()
+        assert any(name.startswith(chapter.stem) for chapter in (ROOT / "paper/beyond").glob("*.typ"))
+
+
 def test_every_rule_has_log_benchmark_message_environment_and_library():
     """Read off the rules' text, since a dry run does not show all of it."""
     for file, block in rule_blocks():
         wanted = ["message:", "log:", "benchmark:", "library=library("]
-        if block.startswith("rule fetch"):  # a target, which runs nothing itself
+        if block.startswith(("rule fetch", "rule beyond:")):  # targets, which run nothing themselves
             continue
         if block.startswith("rule"):
             wanted += ["conda:", "script:"]
@@ -154,8 +172,9 @@ def test_every_library_module_is_used_by_a_rule_and_every_script_too():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    for file in (scripts / "diffusion").glob("*.py"):
-        assert file.stem == "__init__" or f"diffusion.{file.stem}" in imported, f"nothing uses {file.name}"
+    for room in ("diffusion", "beyond"):
+        for file in (scripts / room).glob("*.py"):
+            assert file.stem == "__init__" or f"{room}.{file.stem}" in imported, f"nothing uses {file.name}"
     for file in scripts.glob("*.py"):
         named = rules + (ROOT / "Makefile").read_text(encoding="utf-8")
         assert f"scripts/{file.name}" in named or file.stem in imported, f"nothing uses {file.name}"

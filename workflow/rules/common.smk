@@ -1,6 +1,6 @@
 """What the rule files share, namely the modules that a script uses and the files that more than one of them names.
 
-In: the settings, workflow/figures.yaml, and the scripts, which are searched for what they import.
+In: the settings, workflow/figures.yaml and beyond.yaml, and the scripts, which are searched for what they import.
 Out: `library` for every rule's input; the names of the run's final files for `rule all`; the report's opening page.
 """
 
@@ -28,6 +28,24 @@ TABLES = {"ddpm": "weights/ddpm_history.csv", "classifier": "weights/classifier_
 SUMS = "weights/SHA256SUMS"
 # Each figure's file name, with what draws it and what is said of it.
 FIGURES = yaml.safe_load((SCRIPTS.parent / "figures.yaml").read_text(encoding="utf-8"))
+# The chapters beyond the paper, which stand apart from the run, in its order; each in parts, and a part `name` is a rule
+# explore_<name>, a module claims/<name>.py, and the files beyond/<name>.json and .npz of the results.
+CHAPTERS = {
+    "forcing": ["forcing"],
+}
+# The parts that need the trained network: they are left out unless beyond.network asks for them.
+OF_NETWORK = []
+PARTS = {
+    chapter: [part for part in parts if config["beyond"]["network"] or part not in OF_NETWORK]
+    for chapter, parts in CHAPTERS.items()
+}
+EXPLORED = [part for parts in PARTS.values() for part in parts]
+# Their figures, as those of the run; drawn of the parts that are there.
+BEYOND = {
+    name: figure
+    for name, figure in yaml.safe_load((SCRIPTS.parent / "beyond.yaml").read_text(encoding="utf-8")).items()
+    if Path(figure["data"]).stem in EXPLORED
+}
 # The files of results/<preset>/claims/ that hold what was measured.
 MEASURES = ["algebra", "forward", "network", "pde", "samples", "sde"]
 
@@ -35,13 +53,16 @@ MEASURES = ["algebra", "forward", "network", "pde", "samples", "sde"]
 report: "../report/workflow.rst"
 
 
-def library(script: str) -> list[str]:
-    """The modules of workflow/scripts that a script uses, directly or through one another.
+def library(script: str, *modules: str) -> list[str]:
+    """The modules of workflow/scripts that a script uses, directly or through one another; also `modules`, those that it
+    imports by a name that its rule gives.
 
     Rules name them as inputs: Snakemake tracks a rule's script, but not what that imports.
     """
     finder = ModuleFinder(path=[str(SCRIPTS)])
     finder.run_script(str(SCRIPTS / script))
+    for module in modules:
+        finder.import_hook(module)
     found = {Path(m.__file__) for name, m in finder.modules.items() if name != "__main__" and m.__file__}
     return [f"workflow/scripts/{file.relative_to(SCRIPTS).as_posix()}" for file in sorted(found)]
 

@@ -3,7 +3,7 @@
 In: data/images.npz, the network's weights, figures/fig4.npz of samples.smk, figures/fig7.npz of pde.smk.
 Out: figures/fig<n>.npz, what figures 1, 2, 3, 5 and 6 show, and classroom/*.npz, the same at more steps
 (choose_training_images, noise_image, denoise_*); figures/*.pdf and *.png (figure_1, ..., figure_7, learning_curve), as
-workflow/figures.yaml says.
+workflow/figures.yaml says; beyond/*.pdf and *.png, as workflow/beyond.yaml says.
 """
 
 # The steps at which the sliders of the classroom's page stop: at most 101, since nine images of noise take 12 kB
@@ -136,18 +136,21 @@ rule denoise_training_image:
         "../scripts/denoise_training_image.py"
 
 
-for name, figure in FIGURES.items():
+# Of both, the module that draws them.
+DRAWN = [("figures", "publishing.plots", FIGURES), ("beyond", "publishing.beyond", BEYOND)]
+
+for folder, module, name, figure in [(*where, *one) for *where, table in DRAWN for one in table.items()]:
 
     rule:
         name:
             figure["rule"]
         input:
-            library=library("draw_figure.py"),
+            library=library("draw_figure.py", module),
             data=f"<results>/{figure['data']}",
         output:
-            pdf=f"<results>/figures/{name}.pdf",
+            pdf=f"<results>/{folder}/{name}.pdf",
             png=report(
-                f"<results>/figures/{name}.png",
+                f"<results>/{folder}/{name}.png",
                 caption=f"../report/{name}.rst",
                 category=figure["category"],
                 labels={"figure": figure["label"], "shows": figure["shows"]},
@@ -161,8 +164,9 @@ for name, figure in FIGURES.items():
         conda:
             "../../envs/numerics.yaml"
         params:
+            module=module,
             figure=figure["function"],
-            note=demo_note(),
+            note=demo_note() if figure.get("images", True) else "",
         message:
             figure["message"]
         script:

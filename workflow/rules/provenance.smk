@@ -21,6 +21,7 @@ SOURCES = [
         "LICENSE",
         "envs/*",
         "paper/*",
+        "paper/beyond/*",
         "profiles/default/*",
         "workflow/**/*.*",
         *(["weights/ddpm*", "weights/classifier*", "weights/SHA256SUMS"] if SHIPPED else []),

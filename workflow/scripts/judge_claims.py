@@ -12,7 +12,8 @@ files, output = snakemake.input, snakemake.output
 with job(snakemake):
     records = {Path(file).stem: read_json(file) for file in files.measures}
     claims = read_ledger(files.ledger, files.form)
-    table = judge_all(claims, records, training=training_sentence(records), **snakemake.params.run)
+    training = training_sentence(records) if "network" in records else ""
+    table = judge_all(claims, records, training=training, **snakemake.params.run)
     logging.info("%s", "; ".join(counts_sentences(table["counts"])))
     write_json(output.json, table)
     pd.DataFrame(table["claims"]).to_csv(output.csv, index=False)

@@ -1,4 +1,4 @@
-"""Print the table of claims (`make verify`). Exit code 1 if one of algebra, or about this program, fails."""
+"""Print a table of claims (`make verify`, `make beyond`). Exit code 1 if one on algebra, or on this program, fails."""
 
 import argparse
 import shutil
@@ -10,11 +10,13 @@ from engine.files import read_json
 from engine.printing import until_read
 
 
-def show(file: Path) -> int:
-    """Print claims.json; the exit code."""
+def show(file: Path, numbers: Path | None) -> int:
+    """Print claims.json, and of `numbers` a line a chapter with its time; the exit code."""
     table = read_json(file)
     with until_read():
         print(as_text(table, width=min(120, shutil.get_terminal_size().columns)))
+        if numbers:
+            print("", *read_json(numbers)["lines"], sep="\n")
     if failed := errors(table):
         print(f"error: algebra or the program is wrong: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -22,5 +24,7 @@ def show(file: Path) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, help="results/<preset>/claims/claims.json")
-    sys.exit(show(parser.parse_args().file))
+    parser.add_argument("file", type=Path, help="results/<preset>/claims/claims.json, or that of beyond/")
+    parser.add_argument("--numbers", type=Path, help="results/<preset>/beyond/numbers.json")
+    arguments = parser.parse_args()
+    sys.exit(show(arguments.file, arguments.numbers))

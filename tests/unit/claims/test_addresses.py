@@ -6,7 +6,11 @@ import pytest
 import yaml
 from conftest import ROOT
 
-LEDGER = yaml.safe_load((ROOT / "paper/claims.yaml").read_text(encoding="utf-8"))["claims"]
+LEDGER = [
+    claim
+    for name in ("claims", "beyond")
+    for claim in yaml.safe_load((ROOT / f"paper/{name}.yaml").read_text(encoding="utf-8"))["claims"]
+]
 MEASURES = sorted(
     {entry["measure"] for claim in LEDGER for entry in (claim, claim.get("needs", {})) if "measure" in entry}
 )

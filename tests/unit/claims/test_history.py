@@ -1,4 +1,4 @@
-"""When a claim came into the ledger, and that a change of what it asks is told: compared with the file's history."""
+"""When a claim came into its ledger, and that a change of what it asks is told: compared with the file's history."""
 
 import subprocess
 from datetime import date, timedelta
@@ -7,8 +7,13 @@ import pytest
 import yaml
 from conftest import ROOT
 
-FILE = "paper/claims.yaml"
-LEDGER = {claim["id"]: claim for claim in yaml.safe_load((ROOT / FILE).read_text(encoding="utf-8"))["claims"]}
+FILES = ("paper/claims.yaml", "paper/beyond.yaml")
+LEDGERS = {
+    file: {claim["id"]: claim for claim in yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["claims"]}
+    for file in FILES
+}
+CLAIMS = [(file, claim) for file, ledger in LEDGERS.items() for claim in ledger.values()]
+IDS = [claim["id"] for _, claim in CLAIMS]
 A_DAY = timedelta(days=1)
 """A commit may follow what it commits, and clocks have zones."""
 
@@ -22,12 +27,19 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
+Version = tuple[date, dict[str, list]]
+
+
 @pytest.fixture(scope="module")
-def history() -> list[tuple[date, dict[str, list]]]:
-    """Each version of the ledger from the first on: its day, and what each claim asked for."""
+def histories() -> dict[str, list[Version]]:
+    """Each version of each ledger from the first on: its day, and what each claim asked for."""
+    return {file: history(file, ledger) for file, ledger in LEDGERS.items()}
+
+
+def history(file: str, ledger: dict[str, dict]) -> list[Version]:
     try:
         roots = git("rev-list", "--max-parents=0", "HEAD").split()
-        commits = git("log", "--reverse", "--date-order", "--format=%H %as", "--", FILE).splitlines()
+        commits = git("log", "--reverse", "--date-order", "--format=%H %as", "--", file).splitlines()
         shallow = git("rev-parse", "--is-shallow-repository").strip() == "true"
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("there is no history of the ledger here: this is no git checkout")
@@ -35,9 +47,9 @@ def history() -> list[tuple[date, dict[str, list]]]:
         pytest.skip("the history of the ledger is cut off here: fetch all of it with git fetch --unshallow")
     versions = []
     for commit, day in (line.split() for line in commits):
-        claims = yaml.safe_load(git("show", f"{commit}:{FILE}"))["claims"]
+        claims = yaml.safe_load(git("show", f"{commit}:{file}"))["claims"]
         versions.append((date.fromisoformat(day), {claim["id"]: asks(claim) for claim in claims}))
-    versions.append((max(day for day, _ in versions), {name: asks(claim) for name, claim in LEDGER.items()}))
+    versions.append((max(day for day, _ in versions), {name: asks(claim) for name, claim in ledger.items()}))
     return versions
 
 
@@ -45,16 +57,16 @@ def day_of(text: str) -> date:
     return date.fromisoformat(text)
 
 
-@pytest.mark.parametrize("claim", LEDGER.values(), ids=list(LEDGER))
-def test_since_is_the_day_of_the_first_version_with_the_claim(claim, history):
-    first = next(day for day, asked in history if claim["id"] in asked)
+@pytest.mark.parametrize("file, claim", CLAIMS, ids=IDS)
+def test_since_is_the_day_of_the_first_version_with_the_claim(file, claim, histories):
+    first = next(day for day, asked in histories[file] if claim["id"] in asked)
     assert abs(day_of(claim["since"]) - first) <= A_DAY
 
 
-@pytest.mark.parametrize("claim", LEDGER.values(), ids=list(LEDGER))
-def test_a_condition_that_changed_says_so(claim, history):
+@pytest.mark.parametrize("file, claim", CLAIMS, ids=IDS)
+def test_a_condition_that_changed_says_so(file, claim, histories):
     """`revised` is the day of the version after the last one that asked for something else."""
-    asked = [(day, conditions[claim["id"]]) for day, conditions in history if claim["id"] in conditions]
+    asked = [(day, conditions[claim["id"]]) for day, conditions in histories[file] if claim["id"] in conditions]
     others = [n for n, (_, condition) in enumerate(asked) if condition != asks(claim)]
     if not others:
         return

@@ -42,6 +42,12 @@ def test_the_ledger_itself_can_be_used_and_covers_every_kind():
     assert all(set(claim["holds"]) == {"holds"} for claim in claims if claim["kind"] == "algebra")
 
 
+def test_the_ledger_beyond_the_paper_has_the_same_form_and_is_ours_alone():
+    claims = read_ledger(ROOT / "paper/beyond.yaml", SCHEMA)
+    assert {claim["of"] for claim in claims} == {"ours"}
+    assert not {claim["id"] for claim in claims} & {claim["id"] for claim in read_ledger(LEDGER, SCHEMA)}
+
+
 CONDITIONS = [
     ({"at_most": 3}, [2, 3, -1.0], [3.1, 4], "n at most 3"),
     ({"at_least": 0.5}, [0.5, 7], [0.49, -1], "n at least 0.5"),
@@ -91,6 +97,12 @@ def test_what_a_run_must_have_been():
     row = judge(CLAIM | {"needs": needs}, records(4), "mnist")
     assert (row["verdict"], row["detail"]) == ("not testable here", "It had 4.")
     assert judge(CLAIM | {"needs": needs}, records(500), "mnist")["verdict"] == "confirmed"
+
+
+def test_what_a_run_was_not_asked_for_is_not_testable():
+    row = judge(CLAIM, {}, "mnist", left_out={"file": "Not asked for."})
+    assert (row["verdict"], row["detail"], row["part"]) == ("not testable here", "Not asked for.", "file")
+    assert judge(CLAIM, records(4), "mnist", left_out={"other": "Not asked for."})["verdict"] == "confirmed"
 
 
 def test_what_is_not_measured_is_not_testable():

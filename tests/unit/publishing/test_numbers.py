@@ -21,7 +21,12 @@ from publishing.rendering import render
 
 CLAIMS = ROOT / "tests/helpers/claims.json"
 TEMPLATES = ROOT / "workflow/scripts/publishing/templates"
-TEXT = (ROOT / "paper" / "companion.typ").read_text(encoding="utf-8")
+TEXTS = {
+    "diffusion": (ROOT / "paper" / "companion.typ").read_text(encoding="utf-8"),
+    "beyond": "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "paper/beyond").glob("*.typ"))),
+}
+"""Of both parts of the companion, by the room whose functions they name."""
+CODES = sorted({(room, name) for room, text in TEXTS.items() for name in re.findall(r'code: "([\w.]+)"', text)})
 
 
 @pytest.fixture
@@ -179,22 +184,41 @@ def test_the_page_of_claims_has_every_claim_and_no_foreign_markup():
     assert f"<p>{'. '.join(ledger['summary'])}.</p>" in page and "Revised 2026-11-25: It asked for seven." in page
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r'code: "([\w.]+)"', TEXT))))
-def test_the_document_names_functions_that_exist(name):
+@pytest.mark.parametrize("room, name", CODES, ids=[name for _, name in CODES])
+def test_the_document_names_functions_that_exist(room, name):
     module, *path = name.split(".")
-    found = importlib.import_module(f"diffusion.{module}")
+    found = importlib.import_module(f"{room}.{module}")
     for part in path:
         found = getattr(found, part)
     assert callable(found)
 
 
-def test_so_does_its_text():
-    modules = {file.stem for file in (ROOT / "workflow/scripts/diffusion").glob("*.py")}
-    names = [name for name in re.findall(r"`(\w+\.\w+)`", TEXT) if name.split(".")[0] in modules]
-    assert len(names) > 10
+@pytest.mark.parametrize("room, least", [("diffusion", 10), ("beyond", 1)])
+def test_so_does_its_text(room, least):
+    modules = {file.stem for file in (ROOT / "workflow/scripts" / room).glob("*.py")}
+    names = [name for name in re.findall(r"`(\w+\.\w+)`", TEXTS[room]) if name.split(".")[0] in modules]
+    assert len(names) >= least
     for name in names:
         module, function = name.split(".")
-        assert hasattr(importlib.import_module(f"diffusion.{module}"), function), name
+        assert hasattr(importlib.import_module(f"{room}.{module}"), function), name
+
+
+def test_numbers_beyond_the_paper_are_gathered_by_chapter(tmp_path):
+    for part, seconds in (("one", 2.0), ("one_more", 3.5)):
+        (tmp_path / f"explore_{part}.tsv").write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t100.0\t1.5\n")
+        (tmp_path / f"{part}.json").write_text(f'{{"record": {{"n": {seconds}}}}}')
+    files = {
+        "claims": CLAIMS,
+        "benchmarks": [tmp_path / "explore_one.tsv", tmp_path / "explore_one_more.tsv"],
+        "measures": [tmp_path / "one.json", tmp_path / "one_more.json"],
+    }
+    parts = {"one": ["one", "one_more", "one_left_out"], "left_out": ["left_out"]}
+    run = companion.gather_beyond(files, "mine", "a note", {"seed": 3}, parts)
+    assert run["chapters"] == [{"name": "one", "parts": parts["one"], "seconds": 5.5}]
+    assert run["records"] == {"one": {"record": {"n": 2.0}}, "one_more": {"record": {"n": 3.5}}}
+    assert [line.split() for line in run["lines"]] == [["one", "5.5", "s"], ["all", "chapters", "5.5", "s"]]
+    assert run["claims"]["counts"] == COUNTS and (run["preset"], run["demo_note"]) == ("mine", "a note")
+    json.dumps(run, allow_nan=False)
 
 
 NUMBERS = [

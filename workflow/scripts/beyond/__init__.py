@@ -1,1 +1,1 @@
-"""Beyond the paper: its open questions, as experiments of ours; a module for each chapter."""
+"""What the paper leaves open, by experiments of ours: a module for each chapter, a function for each formula."""

@@ -2,8 +2,10 @@
 
 import textwrap
 from collections import Counter
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -93,12 +95,14 @@ def fill(claim: str, sentence: str, record: dict) -> str:
         raise UserError(f"claim {claim}: the sentence {sentence!r} cannot be filled in: {reason!r}") from None
 
 
-def judge(claim: Claim, records: Records, data: str) -> dict:
+def judge(claim: Claim, records: Records, data: str, left_out: Mapping[str, str] = MappingProxyType({})) -> dict:
     """One row of the table: the claim, its value in this run, its verdict, and the sentence that argues it.
 
-    `data` is the run's source of images: a claim on MNIST gets no verdict from a run on other images.
+    `data` is the run's source of images: a claim on MNIST gets no verdict from a run on other images. `left_out` names
+    the files of records that the run was not asked for, each with the sentence that says so.
     """
     row = {key: claim[key] for key in ("id", "of", "place", "statement", "kind", "test", "since")}
+    row["part"] = claim.get("measure", "").split(".")[0]
     row["revised"] = "{date}: {reason}".format_map(claim["revised"]) if "revised" in claim else ""
 
     def not_testable(reason: str, value: str = "not measured") -> dict:
@@ -111,6 +115,8 @@ def judge(claim: Claim, records: Records, data: str) -> dict:
         record = measured(claim["id"], claim["measure"], records)
         return not_testable(fill(claim["id"], reason, record), fill(claim["id"], claim["shown"], record))
     row |= {"threshold": threshold(claim["holds"]), "why": claim["why"]}
+    if reason := left_out.get(claim["measure"].split(".")[0]):
+        return not_testable(reason)
     if needs := claim.get("needs"):
         record, fit = look_up(claim["id"], needs["measure"], needs["holds"], records)
         if not fit:
@@ -148,10 +154,22 @@ def counts_sentences(counts: dict[str, dict[str, int]]) -> list[str]:
     ]
 
 
-def judge_all(claims: list[Claim], records: Records, preset: str, data: str, demo_note: str, training: str) -> dict:
-    """The whole table with its counts, as claims.json holds it; `training` says what the run's training was."""
-    rows = [judge(claim, records, data) for claim in claims]
+def judge_all(
+    claims: list[Claim],
+    records: Records,
+    preset: str,
+    data: str,
+    demo_note: str,
+    training: str,
+    title: str = "The paper's claims",
+    left_out: Mapping[str, str] = MappingProxyType({}),
+) -> dict:
+    """The whole table with its counts, as claims.json holds it; `training` says what the run's training was, and
+    `left_out` is as in `judge`.
+    """
+    rows = [judge(claim, records, data, left_out) for claim in claims]
     return {
+        "title": title,
         "preset": preset,
         "data": data,
         "demo_note": demo_note,
@@ -171,11 +189,14 @@ def as_text(table: dict, width: int) -> str:
     paper's statements, then ours.
     """
     marks = {CONFIRMED: "yes", NOT_CONFIRMED: "NO", NOT_TESTABLE: "-"}
-    lines = [f"The paper's claims, by the run '{table['preset']}' on {table['data']}"]
+    lines = [f"{table['title']}, by the run '{table['preset']}' on {table['data']}"]
     lines += filter(None, [table["demo_note"], table["training"]])
     for (origin, name), sentence in zip(ORIGINS.items(), counts_sentences(table["counts"]), strict=True):
+        rows = [row for row in table["claims"] if row["of"] == origin]
+        if not rows:
+            continue
         lines += ["", name.capitalize(), ""]
-        for row in (row for row in table["claims"] if row["of"] == origin):
+        for row in rows:
             lines += [f"{marks[row['verdict']]:>3}  {row['id']} ({row['kind']}; {row['place']})"]
             for text in (row["statement"], f"{row['value']}; asked: {row['threshold']}", row["detail"]):
                 lines += textwrap.wrap(text, width, initial_indent=" " * 5, subsequent_indent=" " * 7)

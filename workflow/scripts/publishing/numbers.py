@@ -59,6 +59,39 @@ def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, setti
     }
 
 
+def gather_beyond(
+    files: Mapping[str, Any], preset: str, note: str, settings: dict[str, Any], parts: Mapping[str, list[str]]
+) -> dict:
+    """The numbers of the chapters beyond the paper, the content of beyond/numbers.json.
+
+    `files` are the inputs of the rule gather_beyond by their names there, and `parts` the parts of each chapter: a
+    part's records and claims are named by it, and its rule is explore_<part>. A chapter without records is left out.
+    """
+    ledger = read_claims(files["claims"])
+    seconds = {row["rule"].removeprefix("explore_"): row["seconds"] for row in costs(files["benchmarks"])}
+    chapters = [
+        {"name": name, "parts": own, "seconds": sum(seconds.get(part, 0.0) for part in own)}
+        for name, own in parts.items()
+        if any(part in seconds for part in own)
+    ]
+    return {
+        "preset": preset,
+        "demo_note": note,
+        "settings": settings,
+        "records": {Path(file).stem: read_json(file) for file in files["measures"]},
+        "claims": ledger,
+        "chapters": chapters,
+        "lines": chapter_lines(chapters),
+    }
+
+
+def chapter_lines(chapters: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What `make beyond` ends with: a chapter a line, with the time that its parts took."""
+    rows = [(chapter["name"], chapter["seconds"]) for chapter in chapters]
+    rows.append(("all chapters", sum(seconds for _, seconds in rows)))
+    return [f"{name:14}{seconds:7.1f} s" for name, seconds in rows]
+
+
 def as_trained(settings: dict[str, Any], shipped: Iterable[Path | str]) -> dict[str, Any]:
     """The settings, where a model's weights were shipped those of its training, from its record in weights/."""
     for record in shipped:
