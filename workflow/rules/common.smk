@@ -32,9 +32,11 @@ FIGURES = yaml.safe_load((SCRIPTS.parent / "figures.yaml").read_text(encoding="u
 # explore_<name>, a module claims/<name>.py, and the files beyond/<name>.json and .npz of the results.
 CHAPTERS = {
     "forcing": ["forcing"],
+    "memory": ["memory", "memory_digits", "memory_network"],
+    "start": ["start", "start_network"],
 }
 # The parts that need the trained network: they are left out unless beyond.network asks for them.
-OF_NETWORK = []
+OF_NETWORK = ["memory_network", "start_network"]
 PARTS = {
     chapter: [part for part in parts if config["beyond"]["network"] or part not in OF_NETWORK]
     for chapter, parts in CHAPTERS.items()

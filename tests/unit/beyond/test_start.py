@@ -109,3 +109,12 @@ def test_starts_from_the_law_of_x_T_give_every_image_the_same_chance():
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     of = minimiser.weights(torch.from_numpy(nodes).reshape(-1, 1, 1, 1), torch.tensor([1]))[:, 0].numpy()
     assert float(chances(minimiser, z)[0]) == pytest.approx(weights @ of / weights.sum(), abs=5e-3)
+
+
+def test_both_starts_of_a_pair_have_the_same_noise():
+    images = torch.full((3, 1, 4, 4), 255, dtype=torch.uint8)
+    found = start.starts(images, 5, PAPER, seed=0)
+    abar = PAPER.alpha_bar[-1]
+    expected = abar**0.5 + (1 - abar) ** 0.5 * found["gaussian"].double()
+    assert found["true"].shape == (5, 1, 4, 4) and torch.allclose(found["true"].double(), expected, atol=1e-6)
+    assert not torch.equal(found["gaussian"], start.starts(images, 5, PAPER, seed=1)["gaussian"])

@@ -9,13 +9,11 @@ from beyond.start import Modes, errors, modes_of
 from claims import start
 from claims.start import Plan
 from claims.statistics import frechet_distance
-from diffusion.classifier import Classifier
 from diffusion.data import read_embedded_digits
 from diffusion.forward import VarianceSchedule, forward_leap
-from diffusion.images import rescale
 
 PAPER = VarianceSchedule.linear(500, 1e-4, 0.02)
-PLAN = Plan(lengths=[40, 80], refinements=[1, 2], draws=50, pairs=4)
+PLAN = Plan(lengths=[40, 80], refinements=[1, 2], draws=50)
 
 
 def normal(*shape, seed=0):
@@ -65,29 +63,10 @@ def test_gaussian_starts_prefer_the_images_that_true_starts_do_not():
     assert sum(found["shares"]) == pytest.approx(1) and found["training_shares"][1] == pytest.approx(2 / 3)
 
 
-def test_pairs_are_compared_along_the_predicted_difference():
-    torch.manual_seed(0)
-    model, true = Classifier().eval(), normal(50, 1, 8, 8).float()
-    displacement = torch.zeros(64, dtype=torch.float64)
-    displacement[:8] = 0.5
-    moved = true + 2 * displacement.reshape(1, 8, 8).float()
-    found = start.pairs(moved, true, displacement, 0.9, model)
-    assert found["along"] == pytest.approx(2) and found["predicted_length"] == pytest.approx(2**0.5)
-    assert found["brighter"] == pytest.approx(2 * found["predicted_brighter"])
-    assert found["apart"] == pytest.approx(2 * 2**0.5, rel=1e-5) and found["apart"] < found["apart_by_chance"]
-    unrelated = start.pairs(normal(50, 1, 8, 8, seed=1).float(), true, displacement, 0.9, model)
-    assert unrelated["along_low"] < 0 < unrelated["along_high"]
-    assert start.pairs(true, true, displacement, 0.9, model)["same_digit"] == 1
-
-
-def test_measure_gives_every_record_and_figure():
+def test_measure_gives_every_record_and_what_the_figure_shows():
     digits, schedule = read_embedded_digits(8, seed=0), VarianceSchedule.linear(40, 1e-3, 0.1)
     records, shown = start.measure(digits, schedule, PLAN, seed=3)
     assert set(records) == {"gaussian", "memory", "longer", "choices"}
     assert shown["T"].tolist() == [40, 80] and shown["start_by_steps"].shape == (2,)
     assert shown["displacement"].shape == (8, 8) and shown["variance"].shape == (64,)
     assert records == start.measure(digits, schedule, PLAN, seed=3)[0]
-    torch.manual_seed(0)
-    images = rescale(digits.test_images[:6])
-    records, shown = start.measure_network(digits, schedule, 0.9, Classifier().eval(), images, images.flip(0))
-    assert records["pairs"]["pairs"] == 6 and shown["difference"].shape == (8, 8)

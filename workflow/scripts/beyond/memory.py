@@ -22,6 +22,7 @@ from diffusion.forward import VarianceSchedule, factors, forward_leap
 from diffusion.sampling import NoisePredictor
 from diffusion.training import Training, TrainingSettings, loss, training_steps
 from diffusion.unet import UNet
+from engine.device import Hardware
 from engine.randomness import generator
 
 COPY = 1 / 3
@@ -178,6 +179,11 @@ def small_digits(seed: int) -> Tensor:
     """Scikit-learn's 1,797 embedded digits as they are, 8x8, in random order: (1797, 1, 8, 8) uint8."""
     grey = torch.from_numpy(load_digits().images / 16 * 255).round().to(torch.uint8)[:, None]
     return grey[torch.randperm(len(grey), generator=generator(seed, "beyond, digits"))]
+
+
+def on_cpu(predict: NoisePredictor, hardware: Hardware) -> NoisePredictor:
+    """A network's prediction of the noise in images on the CPU, computed on the hardware's device."""
+    return lambda x, t: predict(hardware.send(x), hardware.send(t)).cpu()
 
 
 def train_small(images: Tensor, channels: int, settings: TrainingSettings, schedule: VarianceSchedule) -> UNet:

@@ -22,7 +22,9 @@ from torch import Tensor
 
 from beyond.memory import Minimiser, moments
 from diffusion.backward import denoising_mean, posterior_variance
-from diffusion.forward import VarianceSchedule
+from diffusion.forward import VarianceSchedule, forward_leap
+from diffusion.images import rescale
+from engine.randomness import generator
 
 
 @dataclass(frozen=True)
@@ -145,3 +147,12 @@ def chances(minimiser: Minimiser, x_T: Tensor, batch_size: int = 250) -> Tensor:
     for batch in x_T.split(batch_size):
         total += minimiser.weights(batch, T).sum(dim=0)
     return total / len(x_T)
+
+
+def starts(images: Tensor, n: int, schedule: VarianceSchedule, seed: int) -> dict[str, Tensor]:
+    """Pairs of starts x_T, each (n, 1, h, w): `gaussian`, standard Gaussians eps, and `true`, training images carried
+    to T by the leap (8) with the same eps. `images` are all training images, (N, 1, h, w) uint8.
+    """
+    chosen = torch.randint(len(images), (n,), generator=generator(seed, "beyond, starts, images"))
+    eps = torch.randn(n, *images.shape[1:], generator=generator(seed, "beyond, starts, noise"))
+    return {"gaussian": eps, "true": forward_leap(rescale(images[chosen]), schedule.T, eps, schedule)}

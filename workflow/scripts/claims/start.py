@@ -1,7 +1,6 @@
 """Beyond the paper, on sections 2, 3 and 5: what it costs that Algorithm 2 starts from N(0, I), though x_T is not that.
 
-One function for each record of beyond/start.json, and of beyond/start_network.json for the trained network. Images are
-(n, 1, h, w) in [-1, 1].
+One function for each record of beyond/start.json. Images are (n, 1, h, w) in [-1, 1].
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +13,8 @@ from torch.nn import functional as F
 
 from beyond.memory import Minimiser, moments
 from beyond.start import Errors, Modes, chances, errors, kept_of_start, modes_of, noised, step_back
-from claims.statistics import ends, frechet_distance, mean, share
-from diffusion.classifier import CLASSES, Classifier, read_labels
+from claims.statistics import frechet_distance
+from diffusion.classifier import CLASSES
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import Digits, rescale
 from diffusion.sde import ContinuousSchedule
@@ -23,13 +22,11 @@ from engine.randomness import generator
 
 NAMES = ("start", "steps", "last", "total")
 """The errors of `beyond.start.Errors`."""
-SHOWN = 10
-"""Pairs of images that the figure shows."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: the numbers of the block `beyond.start` of the settings."""
+    """How much is measured: of the settings `beyond.start`."""
 
     lengths: Sequence[int]
     """T of other processes with the same beta_1 and beta_T."""
@@ -37,8 +34,6 @@ class Plan:
     """Steps in place of each one of T."""
     draws: int
     """Starts over which the chances of the training images are taken."""
-    pairs: int
-    """Pairs of runs of the trained network, one from a true start and one from a Gaussian."""
 
 
 def gaussian(data: Modes, found: Errors, schedule: VarianceSchedule, train: Tensor, test: Tensor) -> dict:
@@ -123,32 +118,6 @@ def choices(minimiser: Minimiser, labels: Tensor, x_T: Tensor, gaussian: Tensor)
     }
 
 
-def pairs(of_gaussian: Tensor, of_true: Tensor, displacement: Tensor, confidence: float, model: Classifier) -> dict:
-    """What the trained network makes of the two starts, with the same noise: the mean difference of each pair along
-    the direction that the Gaussian theory predicts, `displacement` (d,), in units of its length, and in brightness, the
-    mean pixel; how far apart a pair is beside other pairs; and what the classifier sees.
-    """
-    difference = (of_gaussian - of_true).flatten(1).double()
-    length = displacement.norm()
-    along = mean((difference @ displacement / length**2).numpy())
-    brighter = mean(difference.mean(dim=1).numpy())
-    apart = torch.cdist(of_gaussian.flatten(1), of_true.flatten(1))
-    n = len(apart)
-    (labels, sure), (true_labels, true_sure) = (read_labels(model, x) for x in (of_gaussian, of_true))
-    return {
-        **ends("along", along),
-        "predicted_length": float(length),
-        **ends("brighter", brighter),
-        "predicted_brighter": float(displacement.mean()),
-        "apart": float(apart.diag().mean()),
-        "apart_by_chance": float((apart.sum() - apart.diag().sum()) / (n * (n - 1))),
-        **ends("same_digit", share(int((labels == true_labels).sum()), n)),
-        "sure": int((sure > confidence).sum()),
-        "true_sure": int((true_sure > confidence).sum()),
-        "pairs": n,
-    }
-
-
 def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -> tuple[dict[str, dict], dict]:
     """All records of beyond/start.json, and what its figure shows."""
     train = rescale(digits.train_images)
@@ -176,8 +145,8 @@ def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -
         **{f"{name}_by_steps": _sizes(by_steps.values(), name) for name in NAMES},
         "variance": data.variance.numpy(),
         **{name: getattr(by_length[T], name).norm(dim=0).numpy() for name in NAMES},
-        "displacement": _image(vectors @ by_length[T].start[0], train),
-        "mean": _image(vectors @ data.mean, train),
+        "displacement": as_image(vectors @ by_length[T].start[0], train),
+        "mean": as_image(vectors @ data.mean, train),
         "training_shares": np.array(records["choices"]["training_shares"]),
         "shares": np.array(records["choices"]["shares"]),
         "run_T": T,
@@ -189,28 +158,6 @@ def _sizes(found: Iterable[Errors], name: str) -> np.ndarray:
     return np.array([each.sizes()[name] for each in found])
 
 
-def _image(values: Tensor, like: Tensor) -> np.ndarray:
+def as_image(values: Tensor, like: Tensor) -> np.ndarray:
+    """The values of the pixels, (d,), as (h, w)."""
     return values.reshape(like.shape[2:]).numpy()
-
-
-def measure_network(
-    digits: Digits,
-    schedule: VarianceSchedule,
-    confidence: float,
-    model: Classifier,
-    of_gaussian: Tensor,
-    of_true: Tensor,
-) -> tuple[dict[str, dict], dict]:
-    """All records of beyond/start_network.json, and what its figure shows, from pairs of images that the trained
-    network makes of Gaussian and of true starts, (n, 1, h, w) each.
-    """
-    data, vectors = modes_of(rescale(digits.train_images))
-    displacement = vectors @ errors(data, schedule).start[0]
-    of_gaussian, of_true = of_gaussian.clamp(-1, 1), of_true.clamp(-1, 1)
-    shown = {
-        "gaussian": of_gaussian[:SHOWN, 0].numpy(),
-        "true": of_true[:SHOWN, 0].numpy(),
-        "difference": (of_gaussian - of_true).mean(dim=0)[0].numpy(),
-        "displacement": _image(displacement, of_true),
-    }
-    return {"pairs": pairs(of_gaussian, of_true, displacement, confidence, model)}, shown
