@@ -24,20 +24,18 @@ def losses():
     }
 
 
+def shares():
+    names = ("copies_low", "copies", "copies_high", "of_minimiser", "of_held_out")
+    return {"sizes": np.array([5, 20, 80])} | dict(zip(names, np.linspace(0.1, 0.9, 15).reshape(5, 3), strict=True))
+
+
 def errors(n, end):
     return {f"{name}{end}": RANDOM.uniform(0.1, 1, n) for name in ("start", "steps", "last", "total")}
 
 
 CASES = {
     "memory": (losses() | {"number": np.array([[1.0, 1, 50], [1, 2, 60], [1, 9, 80]])}, 3),
-    "memory_digits": (
-        {
-            "sizes": np.array([5, 20, 80]), "copies": np.array([0.9, 0.5, 0.1]), "copies_low": np.array([0.8, 0.4, 0.0]),
-            "copies_high": np.array([1.0, 0.6, 0.2]), "of_minimiser": np.ones(3), "of_held_out": np.zeros(3),
-            "samples": images(3, 4), "nearest": images(3, 4),
-        },
-        2,
-    ),
+    "memory_digits": (shares() | {"samples": images(3, 4), "nearest": images(3, 4)}, 2),
     "memory_network": (losses() | {"network_seen": np.ones(3), "network_unseen": np.ones(3)}, 2),
     "start": (
         {

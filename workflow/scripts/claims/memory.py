@@ -27,8 +27,8 @@ from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise
 from engine.randomness import generator
 
-SHOWN = 10
-"""Samples that a figure shows."""
+SHOWN, OF_CURVE = 10, 4
+"""Samples that a figure shows; and one in so many of the noised images is noised at each t of a curve."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Plan:
     """How much is measured, of the settings `beyond.memory`."""
 
     images: int
-    """Training images, and as many test images, that are noised."""
+    """Training images, and as many test images, that are noised, each at one of the steps t."""
     times: int
     """Steps t in a curve, about."""
     samples: int
@@ -141,7 +141,8 @@ def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -
     )
     affine = affine_losses(variances(train), schedule)
     times = spread_times(schedule.T, plan.times)
-    at = [Noised.at(t, seen, seed, "beyond, memory, curve") for t in times]
+    few, fewer = (x[: max(2, len(x) // OF_CURVE)] for x in (seen, unseen))
+    at = [Noised.at(t, few, seed, "beyond, memory, curve") for t in times]
     numbers = [effective_number(least.weights(noised.x_t(schedule), noised.t)) for noised in at]
     x = sampled(least, train, plan.samples, schedule, seed)
     records = {
@@ -151,8 +152,8 @@ def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -
     }
     shown = {
         "t": np.array(times),
-        "seen": curve(least, times, seen, schedule, seed),
-        "unseen": curve(least, times, unseen, schedule, seed),
+        "seen": curve(least, times, few, schedule, seed),
+        "unseen": curve(least, times, fewer, schedule, seed),
         "affine": affine.numpy(),
         "number": torch.stack(numbers).quantile(torch.tensor([0.1, 0.5, 0.9]), dim=1).numpy(),
         "samples": x[:SHOWN, 0].numpy(),

@@ -98,7 +98,7 @@ def choices(minimiser: Minimiser, labels: Tensor, x_T: Tensor, gaussian: Tensor)
     of_true, of_gaussian = chances(minimiser, x_T), chances(minimiser, gaussian)
     digits = F.one_hot(labels, CLASSES).double()
     even, true, shares = digits.mean(dim=0), of_true @ digits, of_gaussian @ digits
-    ratio = shares / even
+    ratio = torch.where(even > 0, shares / even, 1.0)  # a digit that no image shows keeps its share
     rare, frequent = int(ratio.argmin()), int(ratio.argmax())
     return {
         "variation": float((of_gaussian - 1 / len(labels)).abs().sum() / 2),

@@ -130,33 +130,36 @@ def start(data: dict) -> Figure:
     image that the start adds, `displacement` (h, w); and the digits' shares from true and from Gaussian starts, (10,).
     """
     figure = new_figure(4.6)
-    axes = figure.subplot_mosaic("TTRRmm;iissss", height_ratios=[1.0, 0.85])
+    above, below = figure.subfigures(2, 1, height_ratios=[1.1, 1.0])
+    longer, finer, modes = above.subplots(1, 3)
+    finer.sharey(longer)
     for name, (label, colour, line, marker) in ERRORS.items():
-        style = {"color": colour, "linestyle": line, "marker": marker, "markersize": 3}
-        axes["T"].loglog(data["T"], data[f"{name}_by_length"], label=label, **style)
-        axes["R"].loglog(data["refinements"] * data["run_T"], data[f"{name}_by_steps"], **style)
-    axes["T"].axvline(data["run_T"], color="0.8", linewidth=0.8, zorder=0)
-    axes["T"].set(xlabel="$T$, steps of the same sizes", ylabel=r"$W_2$ error", title="a longer process")
-    axes["R"].set(xlabel="steps to the same end", title="finer steps")
-    for ax, ticks in ((axes["T"], data["T"][::3]), (axes["R"], data["refinements"] * data["run_T"])):
+        style = {"color": colour, "linestyle": line, "marker": marker, "markersize": 3, "label": label}
+        longer.loglog(data["T"], data[f"{name}_by_length"], **style)
+        finer.loglog(data["refinements"] * data["run_T"], data[f"{name}_by_steps"], **style)
+    longer.axvline(data["run_T"], color="0.8", linewidth=0.8, zorder=0)
+    longer.set(xlabel="$T$, steps of the same sizes", ylabel=r"$W_2$ error at $t = 0$", title="a longer process")
+    finer.set(xlabel="number of steps, same end", title="finer steps")
+    finer.legend(frameon=False, fontsize=7, loc="upper right")
+    for ax, ticks in ((longer, data["T"][::3]), (finer, data["refinements"] * data["run_T"])):
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
         ax.minorticks_off()
-    axes["T"].legend(frameon=False, fontsize=7)
-    seen = data["variance"] > 1e-8
+    seen = data["variance"] > 1e-8  # what varies less is rounding
     for name in ("last", "steps", "start"):
-        label, colour, _, marker = ERRORS[name]
-        axes["m"].loglog(data["variance"][seen], data[name][seen], ".", color=colour, markersize=2.5)
-    axes["m"].set(xlabel=r"variance $\lambda$ of the mode", title="mode by mode", ylim=(1e-9, None))
+        modes.loglog(data["variance"][seen], data[name][seen], ".", color=ERRORS[name][1], markersize=2.5)
+    modes.set(xlabel=r"variance $\lambda$ of the mode", title="mode by mode", ylim=(1e-9, None))
+    left, right = below.subplots(1, 2, width_ratios=[1.0, 2.1])
     limit = np.abs(data["displacement"]).max()
-    image = axes["i"].imshow(data["displacement"], cmap="gray", vmin=-limit, vmax=limit)
-    axes["i"].set_axis_off()
-    axes["i"].set_title("what the start adds to the mean image", pad=3)
-    figure.colorbar(image, ax=axes["i"], shrink=0.8)
+    image = left.imshow(data["displacement"], cmap="gray", vmin=-limit, vmax=limit)
+    left.set_axis_off()
+    left.set_title("added to the mean image", pad=3)
+    below.colorbar(image, ax=left, shrink=0.85, pad=0.03)
     digits = np.arange(10)
-    axes["s"].bar(digits - 0.2, data["training_shares"], 0.38, color="0.75", label="training images, or true starts")
-    axes["s"].bar(digits + 0.2, data["shares"], 0.38, color="0.25", label="Gaussian starts")
-    axes["s"].set(xticks=digits, xlabel="digit", title="the perfect network's copies", ylim=(0, 0.165))
-    axes["s"].legend(frameon=False, ncols=2, fontsize=7)
+    right.bar(digits - 0.2, data["training_shares"], 0.38, color="0.75", label="training images, or true starts")
+    right.bar(digits + 0.2, data["shares"], 0.38, color="0.25", label="Gaussian starts")
+    most = max(data["training_shares"].max(), data["shares"].max())
+    right.set(xticks=digits, xlabel="digit", title="shares of the digits, of a perfect network", ylim=(0, 1.25 * most))
+    right.legend(frameon=False, ncols=2, fontsize=7, loc="upper right")
     return figure
 
 
