@@ -4,6 +4,7 @@ One function for each record of beyond/forcing.json.
 """
 
 import logging
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def norm(seed: int, paths: int = 100, steps: int = 1000) -> dict:
     return {"drift": worst, "steps": steps, "paths": paths}
 
 
-def measure(seed: int) -> tuple[dict[str, dict], dict[str, Array]]:
+def measure(seed: int) -> tuple[dict[str, dict], dict[str, Any]]:
     """All records of beyond/forcing.json, and what the figures show, beyond/forcing.npz."""
     records = {"norm": norm(seed)}
     return records, {"drift": np.array([records["norm"]["drift"]])}
