@@ -73,7 +73,7 @@ rule explore_memory_digits:
         plan={
             **{
                 name: config["beyond"]["memory"][name]
-                for name in ("sizes", "channels", "steps", "batch_size", "learning_rate")
+                for name in ("sizes", "width", "steps", "batch_size", "learning_rate")
             },
             "samples": config["beyond"]["memory"]["small_samples"],
         },

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ with job(snakemake):
     model = UNet.load(files.weights, params.network["channels"], digits.train_images.shape[-1])
     sampler = Sampler.of(model, schedule, params.seed, hardware)
     pairs, batch_size = range(params.pairs), hardware.at_once(wanted)
-    images = {}
+    images: dict[str, Any] = {}
     for name, x_T in starts(digits.train_images, params.pairs, schedule, params.seed).items():
         # Undeclared, as in generate_samples.py.
         folder = Path(snakemake.output.images).with_name(f"starts_{name}_states")

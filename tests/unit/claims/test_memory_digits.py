@@ -9,7 +9,7 @@ from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
 
 SHORT = VarianceSchedule.linear(20, 1e-3, 0.3)
-PLAN = Plan(sizes=[8, 4], channels=2, steps=5, batch_size=4, learning_rate=1e-3, samples=6)
+PLAN = Plan(sizes=[8, 4], width=8, steps=5, batch_size=4, learning_rate=1e-3, samples=6)
 
 
 def row(size, of_network, of_minimiser, of_held_out, errors):

@@ -15,9 +15,7 @@ from beyond.memory import Minimiser, small_digits, train_small
 from claims.memory import SHOWN, between, copied, nearest_images, over, sampled
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
-from diffusion.sampling import noise_predictor
 from diffusion.training import TrainingSettings
-from engine.device import CPU
 from engine.randomness import generator
 
 logger = logging.getLogger(__name__)
@@ -32,7 +30,8 @@ class Plan:
 
     sizes: Sequence[int]
     """Images in each training set."""
-    channels: int
+    width: int
+    """Of a network's layers."""
     steps: int
     """Of each training, whatever the number of images."""
     batch_size: int
@@ -74,10 +73,9 @@ class Trained:
         """Trained on the first `size` of the digits, (n, 1, 8, 8) uint8."""
         train = rescale(digits[:size])
         least = Minimiser.of(train, schedule)
-        network = train_small(digits[:size], plan.channels, plan.training(seed), schedule)
-        eps_theta = noise_predictor(network, CPU)
+        network = train_small(digits[:size], plan.width, plan.training(seed), schedule)
         drawn = torch.randint(size, (NOISED,), generator=generator(seed, "beyond, memory, digits", size))
-        samples = sampled(eps_theta, train, plan.samples, schedule, seed)
+        samples = sampled(network, train, plan.samples, schedule, seed)
         return cls(
             size,
             sum(p.numel() for p in network.parameters()),
@@ -85,7 +83,7 @@ class Trained:
             copied(samples, train),
             copied(sampled(least, train, plan.samples, schedule, seed), train),
             copied(held_out, train),
-            between(over(train[drawn], schedule.T, seed), eps_theta, least),
+            between(over(train[drawn], schedule.T, seed), network, least),
         )
 
 

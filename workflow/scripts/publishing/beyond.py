@@ -130,7 +130,7 @@ def start(data: dict) -> Figure:
     image that the start adds, `displacement` (h, w); and the digits' shares from true and from Gaussian starts, (10,).
     """
     figure = new_figure(4.6)
-    above, below = figure.subfigures(2, 1, height_ratios=[1.1, 1.0])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.1, 1.0]).flat
     longer, finer, modes = above.subplots(1, 3)
     finer.sharey(longer)
     for name, (label, colour, line, marker) in ERRORS.items():
