@@ -13,6 +13,7 @@ from beyond.memory import (
     affine_losses,
     copies,
     effective_number,
+    mean_over_t,
     nearest_two,
     position,
     small_digits,
@@ -91,7 +92,7 @@ def test_the_samples_are_copies():
     images = normal(20, 1, 4, 4).clamp(-1, 1)
     noise = normal(30, PAPER.T + 1, 1, 4, 4, seed=2)
     *_, (_, x) = backward_process(Minimiser.of(images, PAPER), noise[:, 0], lambda t: noise[:, t], PAPER)
-    assert float(nearest_two(x, images)[0][:, 0].max()) < 1e-6 and bool(copies(x, images).all())
+    assert float(nearest_two(x, images)[0][:, 0].max()) < 1e-9 and bool(copies(x, images).all())
 
 
 def test_the_rule_for_copies():
@@ -111,6 +112,15 @@ def test_the_number_of_images_in_a_mean():
 def test_times_reach_both_ends_once(T):
     times = spread_times(T, 12)
     assert times[0] == 1 and times[-1] == T and times == sorted(set(times)) and len(times) <= 12
+
+
+def test_the_mean_over_t_of_what_is_known_at_some_steps():
+    """A weighted mean whose square error is linear in log t gives the loss of every t, and so their mean, exactly."""
+    t = torch.arange(1, 501, dtype=torch.float64)
+    every = PAPER.alpha_bar[1:] / (1 - PAPER.alpha_bar[1:]) * (0.3 + 0.1 * t.log())
+    times = spread_times(500, 9)
+    known = torch.stack([every, 2 * every], dim=1)[torch.tensor(times) - 1]
+    assert torch.allclose(mean_over_t(times, known, PAPER), torch.stack([every.mean(), 2 * every.mean()]))
 
 
 def test_the_affine_loss_is_that_of_gaussian_data():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from beyond.memory import Minimiser, Noised, affine_losses, variances
+from beyond.memory import Minimiser, Noised
 from claims import memory
 from claims.memory import Plan
 from diffusion.data import read_embedded_digits
@@ -24,14 +24,11 @@ def test_copies_are_counted_with_their_interval():
     assert found["samples"] == 4 and found["training_images"] == 2
 
 
-def test_the_perfect_loss_is_least_on_images_seen_and_large_on_others():
-    seen, unseen = normal(30, 1, 2, 2), normal(400, 1, 2, 2, seed=1)
-    affine = affine_losses(variances(seen), SHORT)
-    found = memory.perfect(Minimiser.of(seen, SHORT), seen.repeat(10, 1, 1, 1), unseen, affine, 0)
-    assert found["seen"] < found["affine"] < found["unseen"]
-    assert found["to_affine_low"] < found["to_affine"] < found["to_affine_high"]
-    same = memory.perfect(Minimiser.of(seen, SHORT), seen, seen.repeat(10, 1, 1, 1), affine, 0)
-    assert same["to_affine_high"] < 1
+def test_the_perfect_loss_is_set_beside_the_filters():
+    found = memory.perfect(torch.tensor([0.0, 0.2]), torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.4, 0.6]), 7)
+    assert (found["seen"], found["unseen"], found["affine"]) == pytest.approx((0.1, 2, 0.5))
+    assert found["to_affine"] == pytest.approx(4) and found["to_affine_low"] < 4 < found["to_affine_high"]
+    assert (found["images"], found["training_images"]) == (3, 7)
 
 
 def test_the_collapse_is_where_one_image_is_left():
@@ -67,7 +64,7 @@ def test_a_curve_is_the_loss_at_each_step():
     images = normal(50, 1, 2, 2)
     found = memory.curve(Minimiser.of(images, SHORT), [3, 20], images, SHORT, 5)
     at = Noised.at(20, images, 5, "beyond, memory, curve").losses(Minimiser.of(images, SHORT), SHORT)
-    assert found[1] == pytest.approx(float(at.mean())) and found.shape == (2,)
+    assert torch.equal(found[1], at) and found.shape == (2, 50)
 
 
 def test_measure_gives_every_record_and_what_the_figure_shows():

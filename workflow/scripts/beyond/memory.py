@@ -11,10 +11,12 @@ by (8), (9) and Bayes's rule: a mean of the training images, with weights that a
 memorization in diffusion models", Transactions on Machine Learning Research, 2025).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.interpolate import interp1d
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
@@ -72,8 +74,12 @@ def effective_number(weights: Tensor) -> Tensor:
 
 
 def spread_times(T: int, count: int) -> list[int]:
-    """About `count` steps from 1 to T, evenly spread on a logarithmic scale, both ends among them."""
-    return sorted(set(torch.logspace(0, torch.tensor(float(T)).log10(), count).round().int().tolist()))
+    """At most `count` steps from 1 to T, half of them evenly spread on a logarithmic scale from 1, half on a linear one
+    to T; count >= 2.
+    """
+    logarithmic = np.geomspace(1, T, count // 2 + 1)[:-1]
+    linear = np.linspace(0, T, count - count // 2 + 1)[1:]
+    return sorted({max(1, round(t)) for t in [*logarithmic, *linear]})
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,18 @@ class Noised:
         return torch.cat([value(*batch) for batch in batches])
 
 
+def mean_over_t(times: Sequence[int], losses: Tensor, schedule: VarianceSchedule) -> Tensor:
+    """The mean over t = 1..T of each image's losses, (len(times), n), known at some times from 1 to T: (n,) in float64.
+
+    Of a weighted mean m of images the loss is abar / (1 - abar) |x_0 - m|^2 / d, and the last factor, which varies
+    little with t, is taken to be linear in log t between the times.
+    """
+    factor = (schedule.alpha_bar / (1 - schedule.alpha_bar))[1:].numpy()
+    squares = losses.double().numpy() / factor[np.asarray(times) - 1][:, None]
+    between = interp1d(np.log(times), squares, axis=0)(np.log(np.arange(1, schedule.T + 1)))
+    return torch.from_numpy((factor[:, None] * between).mean(axis=0))
+
+
 def affine_losses(variances: Tensor, schedule: VarianceSchedule) -> Tensor:
     """The loss of the best affine prediction of the noise from x_t, for t = 1..T: (T,).
 
@@ -164,9 +182,12 @@ def nearest_two(x: Tensor, images: Tensor, batch_size: int = 250) -> tuple[Tenso
     """The Euclidean distances of each image of x, (n, 1, h, w), to its nearest and its second nearest of `images`,
     (n, 2), and their numbers, (n, 2).
     """
-    flat = images.flatten(1)
-    found = [torch.cdist(batch, flat).topk(2, largest=False) for batch in x.flatten(1).split(batch_size)]
-    return torch.cat([pair.values for pair in found]), torch.cat([pair.indices for pair in found])
+    rows, flat = x.flatten(1), images.flatten(1)
+    found = torch.cat([torch.cdist(batch, flat).topk(2, largest=False).indices for batch in rows.split(batch_size)])
+    # the product of matrices, by which cdist finds them, loses the small distances to rounding
+    distances = (rows[:, None] - flat[found]).norm(dim=2)
+    nearest_first = distances.argsort(dim=1)
+    return distances.gather(1, nearest_first), found.gather(1, nearest_first)
 
 
 def copies(x: Tensor, images: Tensor) -> Tensor:

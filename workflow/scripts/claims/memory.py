@@ -5,6 +5,7 @@ One function for each record of beyond/memory.json. Images are (n, 1, h, w) in [
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from beyond.memory import (
     affine_losses,
     copies,
     effective_number,
+    mean_over_t,
     nearest_two,
     position,
     spread_times,
@@ -27,8 +29,8 @@ from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise
 from engine.randomness import generator
 
-SHOWN, OF_CURVE = 10, 4
-"""Samples that a figure shows; and one in so many of the noised images is noised at each t of a curve."""
+SHOWN, COUNTED = 10, 20
+"""Samples that a figure shows, and noised images for each of which the images in the weighted mean are counted."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Plan:
     """How much is measured, of the settings `beyond.memory`."""
 
     images: int
-    """Training images, and as many test images, that are noised, each at one of the steps t."""
+    """Training images, and as many test images, that are noised at each step t of a curve."""
     times: int
     """Steps t in a curve, about."""
     samples: int
@@ -73,10 +75,10 @@ def sampled(eps_theta: NoisePredictor, like: Tensor, count: int, schedule: Varia
 
 def curve(
     eps_theta: NoisePredictor, times: Sequence[int], x_0: Tensor, schedule: VarianceSchedule, seed: int
-) -> np.ndarray:
-    """The loss at each of the times, on the images x_0: (len(times),)."""
-    each = (Noised.at(t, x_0, seed, "beyond, memory, curve").losses(eps_theta, schedule).mean() for t in times)
-    return np.array([float(value) for value in each])
+) -> Tensor:
+    """The loss at each of the times of each of the images x_0: (len(times), n)."""
+    at = (Noised.at(t, x_0, seed, "beyond, memory, curve") for t in times)
+    return torch.stack([noised.losses(eps_theta, schedule) for noised in at])
 
 
 def nearest_images(x: Tensor, images: Tensor) -> np.ndarray:
@@ -84,20 +86,18 @@ def nearest_images(x: Tensor, images: Tensor) -> np.ndarray:
     return images[nearest_two(x, images)[1][:, 0], 0].numpy()
 
 
-def perfect(least: Minimiser, seen: Tensor, unseen: Tensor, affine: Tensor, seed: int) -> dict:
-    """The minimiser's loss, over t = 1..T, on images that it is made of and on others, beside the best affine
-    prediction's, `affine` (T,).
+def perfect(seen: Tensor, unseen: Tensor, affine: Tensor, training_images: int) -> dict:
+    """The minimiser's loss over t = 1..T on images that it is made of and on others, from that of each image, (n,),
+    beside the best affine prediction's, `affine` (T,).
     """
-    T, schedule = least.schedule.T, least.schedule
-    of_seen, of_unseen = (over(x, T, seed).losses(least, schedule) for x in (seen, unseen))
-    loss, of_filter = mean(of_unseen.numpy()), float(affine.mean())
+    loss, of_filter = mean(unseen.numpy()), float(affine.mean())
     return {
-        "seen": float(of_seen.mean()),
+        "seen": float(seen.mean()),
         **ends("unseen", loss),
         "affine": of_filter,
         **ends("to_affine", (value / of_filter for value in loss)),
         "images": len(unseen),
-        "training_images": len(least.images),
+        "training_images": training_images,
     }
 
 
@@ -131,29 +131,30 @@ def between(noised: Noised, eps_theta: NoisePredictor, least: Minimiser) -> dict
     }
 
 
-def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -> tuple[dict[str, dict], dict]:
+def measure(
+    digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int
+) -> tuple[dict[str, dict], dict[str, Any]]:
     """All records of beyond/memory.json, and what the figure shows."""
     train = rescale(digits.train_images)
-    least = Minimiser.of(train, schedule)
-    seen, unseen = (
+    least, times = Minimiser.of(train, schedule), spread_times(schedule.T, plan.times)
+    noised = [
         chosen(images, plan.images, seed, "beyond, memory, images")
         for images in (digits.train_images, digits.test_images)
-    )
+    ]
+    seen, unseen = (curve(least, times, x_0, schedule, seed) for x_0 in noised)
+    at = [Noised.at(t, noised[0][:COUNTED], seed, "beyond, memory, number") for t in times]
+    numbers = [effective_number(least.weights(each.x_t(schedule), each.t)) for each in at]
     affine = affine_losses(variances(train), schedule)
-    times = spread_times(schedule.T, plan.times)
-    few, fewer = (x[: max(2, len(x) // OF_CURVE)] for x in (seen, unseen))
-    at = [Noised.at(t, few, seed, "beyond, memory, curve") for t in times]
-    numbers = [effective_number(least.weights(noised.x_t(schedule), noised.t)) for noised in at]
     x = sampled(least, train, plan.samples, schedule, seed)
     records = {
         "copied": copied(x, train),
-        "perfect": perfect(least, seen, unseen, affine, seed),
+        "perfect": perfect(*(mean_over_t(times, each, schedule) for each in (seen, unseen)), affine, len(train)),
         "collapse": collapse(times, numbers, len(train), schedule.T),
     }
     shown = {
         "t": np.array(times),
-        "seen": curve(least, times, few, schedule, seed),
-        "unseen": curve(least, times, fewer, schedule, seed),
+        "seen": seen.mean(dim=1).numpy(),
+        "unseen": unseen.mean(dim=1).numpy(),
         "affine": affine.numpy(),
         "number": torch.stack(numbers).quantile(torch.tensor([0.1, 0.5, 0.9]), dim=1).numpy(),
         "samples": x[:SHOWN, 0].numpy(),

@@ -60,10 +60,10 @@ def measure(
     }
     shown = {
         "t": np.array(at),
-        "network_seen": curve(eps_theta, at, few, schedule, seed),
-        "network_unseen": curve(eps_theta, at, fewer, schedule, seed),
-        "seen": curve(least, at, few, schedule, seed),
-        "unseen": curve(least, at, fewer, schedule, seed),
+        "network_seen": curve(eps_theta, at, few, schedule, seed).mean(dim=1).numpy(),
+        "network_unseen": curve(eps_theta, at, fewer, schedule, seed).mean(dim=1).numpy(),
+        "seen": curve(least, at, few, schedule, seed).mean(dim=1).numpy(),
+        "unseen": curve(least, at, fewer, schedule, seed).mean(dim=1).numpy(),
         "affine": affine_losses(variances(train), schedule).numpy(),
         "samples": samples[:SHOWN, 0].numpy(),
         "nearest": nearest_images(samples[:SHOWN], train),

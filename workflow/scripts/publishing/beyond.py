@@ -33,7 +33,7 @@ def memory(data: dict) -> Figure:
     ax, t = axes["n"], data["t"]
     low, middle, high = data["number"]
     ax.fill_between(t, low, high, color="0.85", linewidth=0)
-    ax.loglog(t, middle, color="black", marker="o", markersize=3)
+    ax.semilogy(t, middle, color="black", marker="o", markersize=3)
     ax.set(xlabel="$t$", title="training images in the mean $m(x_t, t)$", ylim=(0.8, None))
     _pairs(
         axes["s"],
