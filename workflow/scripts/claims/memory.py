@@ -148,7 +148,9 @@ def measure(
     x = sampled(least, train, plan.samples, schedule, seed)
     records = {
         "copied": copied(x, train),
-        "perfect": perfect(*(mean_over_t(times, each, schedule) for each in (seen, unseen)), affine, len(train)),
+        "perfect": perfect(
+            mean_over_t(times, seen, schedule), mean_over_t(times, unseen, schedule), affine, len(train)
+        ),
         "collapse": collapse(times, numbers, len(train), schedule.T),
     }
     shown = {
