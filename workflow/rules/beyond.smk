@@ -79,6 +79,163 @@ rule explore_digits:
         "../scripts/explore_digits.py"
 
 
+# ---- memory: the perfect network is useless --------------------------------------------------------------------------
+
+
+rule explore_memory:
+    input:
+        library=library("explore_memory.py"),
+        images="<results>/data/images.npz",
+    output:
+        measures="<results>/beyond/memory.json",
+        data="<results>/beyond/memory.npz",
+    log:
+        "<logs>/explore_memory.log",
+    benchmark:
+        "<benchmarks>/explore_memory.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        schedule=SCHEDULE,
+        plan={name: config["beyond"]["memory"][name] for name in ("images", "times", "samples")},
+        seed=config["seed"],
+    message:
+        "The exact minimiser of Algorithm 1's loss over all training images: its loss and its samples"
+    script:
+        "../scripts/explore_memory.py"
+
+
+rule explore_memory_digits:
+    input:
+        library=library("explore_memory_digits.py"),
+    output:
+        measures="<results>/beyond/memory_digits.json",
+        data="<results>/beyond/memory_digits.npz",
+    log:
+        "<logs>/explore_memory_digits.log",
+    benchmark:
+        "<benchmarks>/explore_memory_digits.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        schedule=SCHEDULE,
+        plan={
+            **{
+                name: config["beyond"]["memory"][name]
+                for name in ("sizes", "width", "steps", "batch_size", "learning_rate")
+            },
+            "samples": config["beyond"]["memory"]["small_samples"],
+        },
+        seed=config["seed"],
+    message:
+        "Train small networks on {params.plan[sizes]} embedded digits, and count the copies among their samples"
+    script:
+        "../scripts/explore_memory_digits.py"
+
+
+rule explore_memory_network:
+    input:
+        library=library("explore_memory_network.py"),
+        images="<results>/data/images.npz",
+        weights="<results>/models/ddpm.safetensors",
+        samples="<results>/beyond/starts.npz",
+    output:
+        measures="<results>/beyond/memory_network.json",
+        data="<results>/beyond/memory_network.npz",
+    log:
+        "<logs>/explore_memory_network.log",
+    benchmark:
+        "<benchmarks>/explore_memory_network.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        **SAMPLER,
+        images=config["beyond"]["memory"]["network_images"],
+        times=config["beyond"]["memory"]["times"],
+    message:
+        "Where the trained network stands between the exact minimiser and an affine filter"
+    script:
+        "../scripts/explore_memory_network.py"
+
+
+# ---- start: what the 8% cost -----------------------------------------------------------------------------------------
+
+
+rule explore_start:
+    input:
+        library=library("explore_start.py"),
+        images="<results>/data/images.npz",
+    output:
+        measures="<results>/beyond/start.json",
+        data="<results>/beyond/start.npz",
+    log:
+        "<logs>/explore_start.log",
+    benchmark:
+        "<benchmarks>/explore_start.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        schedule=SCHEDULE,
+        plan={name: config["beyond"]["start"][name] for name in ("lengths", "refinements", "draws")},
+        seed=config["seed"],
+    message:
+        "The errors of Algorithm 2 for Gaussian data, and the chances of the training images from Gaussian starts"
+    script:
+        "../scripts/explore_start.py"
+
+
+rule denoise_starts:
+    input:
+        library=library("denoise_starts.py"),
+        images="<results>/data/images.npz",
+        weights="<results>/models/ddpm.safetensors",
+    output:
+        images="<results>/beyond/starts.npz",
+    log:
+        "<logs>/denoise_starts.log",
+    benchmark:
+        "<benchmarks>/denoise_starts.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        **SAMPLER,
+        pairs=config["beyond"]["start"]["pairs"],
+    message:
+        "Algorithm 2 from {params.pairs} true starts and from as many Gaussian ones, with the same noise"
+    script:
+        "../scripts/denoise_starts.py"
+
+
+rule explore_start_network:
+    input:
+        library=library("explore_start_network.py"),
+        images="<results>/data/images.npz",
+        samples="<results>/beyond/starts.npz",
+        classifier="<results>/models/classifier.safetensors",
+    output:
+        measures="<results>/beyond/start_network.json",
+        data="<results>/beyond/start_network.npz",
+    log:
+        "<logs>/explore_start_network.log",
+    benchmark:
+        "<benchmarks>/explore_start_network.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        schedule=SCHEDULE,
+        confidence=config["samples"]["confidence"],
+    message:
+        "Compare the trained network's images from true and from Gaussian starts with the Gaussian theory"
+    script:
+        "../scripts/explore_start_network.py"
+
+
 # ---- all chapters ----------------------------------------------------------------------------------------------------
 
 

@@ -34,9 +34,11 @@ CHAPTERS = {
     "forcing": ["forcing"],
     "reversal": ["reversal"],
     "digits": ["digits"],
+    "memory": ["memory", "memory_digits", "memory_network"],
+    "start": ["start", "start_network"],
 }
 # The parts that need the trained network: they are left out unless beyond.network asks for them.
-OF_NETWORK = []
+OF_NETWORK = ["memory_network", "start_network"]
 PARTS = {
     chapter: [part for part in parts if config["beyond"]["network"] or part not in OF_NETWORK]
     for chapter, parts in CHAPTERS.items()

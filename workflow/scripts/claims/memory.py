@@ -1,0 +1,165 @@
+"""Beyond the paper, on section 6: the exact minimiser of Algorithm 1's loss, which copies.
+
+One function for each record of beyond/memory.json. Images are (n, 1, h, w) in [-1, 1]; losses are each pixel's mean.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beyond.memory import (
+    Minimiser,
+    Noised,
+    affine_losses,
+    copies,
+    effective_number,
+    mean_over_t,
+    nearest_two,
+    position,
+    spread_times,
+    variances,
+)
+from claims.statistics import ends, mean, share
+from diffusion.forward import VarianceSchedule
+from diffusion.images import Digits, rescale
+from diffusion.sampling import NoisePredictor, backward_process, draw_noise
+from engine.randomness import generator
+
+SHOWN, COUNTED = 10, 20
+"""Samples that a figure shows, and noised images for each of which the images in the weighted mean are counted."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured, of the settings `beyond.memory`."""
+
+    images: int
+    """Training images, and as many test images, that are noised at each step t of a curve."""
+    times: int
+    """Steps t in a curve, about."""
+    samples: int
+    """Samples of the exact minimiser."""
+
+
+def chosen(images: Tensor, number: int, seed: int, stream: str) -> Tensor:
+    """At most `number` of the images, (n, 1, h, w) uint8, at random, in [-1, 1]."""
+    return rescale(images[torch.randperm(len(images), generator=generator(seed, stream))[:number]])
+
+
+def copied(x: Tensor, images: Tensor) -> dict:
+    """The share of the images x that are copies of training images, with the middle of their distances."""
+    nearest = nearest_two(x, images)[0][:, 0]
+    return {
+        **ends("copies", share(int(copies(x, images).sum()), len(x))),
+        "samples": len(x),
+        "nearest": float(nearest.median()),
+        "training_images": len(images),
+    }
+
+
+def over(x_0: Tensor, T: int, seed: int) -> Noised:
+    """Images at steps spread over 1..T."""
+    return Noised.over(T, x_0, seed, "beyond, memory, losses")
+
+
+def sampled(eps_theta: NoisePredictor, like: Tensor, count: int, schedule: VarianceSchedule, seed: int) -> Tensor:
+    """Algorithm 2 with a prediction of the noise: `count` images of the size of `like`, in the grey values' range."""
+    noise = draw_noise(seed, "beyond, memory", range(count), schedule.T, tuple(like.shape[1:]))
+    *_, (_, x) = backward_process(eps_theta, noise[:, 0], lambda t: noise[:, t], schedule)
+    return x.clamp(-1, 1)
+
+
+def curve(
+    eps_theta: NoisePredictor, times: Sequence[int], x_0: Tensor, schedule: VarianceSchedule, seed: int
+) -> Tensor:
+    """The loss at each of the times of each of the images x_0: (len(times), n)."""
+    at = (Noised.at(t, x_0, seed, "beyond, memory, curve") for t in times)
+    return torch.stack([noised.losses(eps_theta, schedule) for noised in at])
+
+
+def nearest_images(x: Tensor, images: Tensor) -> np.ndarray:
+    """The nearest of the images to each of x: (n, h, w)."""
+    return images[nearest_two(x, images)[1][:, 0], 0].numpy()
+
+
+def perfect(seen: Tensor, unseen: Tensor, affine: Tensor, training_images: int) -> dict:
+    """The minimiser's loss over t = 1..T on images that it is made of and on others, from that of each image, (n,),
+    beside the best affine prediction's, `affine` (T,).
+    """
+    loss, of_filter = mean(unseen.numpy()), float(affine.mean())
+    return {
+        "seen": float(seen.mean()),
+        **ends("unseen", loss),
+        "affine": of_filter,
+        **ends("to_affine", (value / of_filter for value in loss)),
+        "images": len(unseen),
+        "training_images": training_images,
+    }
+
+
+def collapse(times: Sequence[int], numbers: Sequence[Tensor], training_images: int, T: int) -> dict:
+    """Of how many training images the weighted mean is made, by the median over noised images: at t = T; and the last
+    of the times at which it is fewer than two.
+    """
+    middle = [float(number.median()) for number in numbers]
+    alone = [t for t, number in zip(times, middle, strict=True) if number < 2]
+    return {"at_T": middle[-1], "alone_until": max(alone, default=0), "training_images": training_images, "T": T}
+
+
+def between(noised: Noised, eps_theta: NoisePredictor, least: Minimiser) -> dict:
+    """Where a network stands between the exact minimiser, 0, and the best affine prediction, 1, over t = 1..T, by its
+    mean squared distance to the minimiser on training images; and by how many standard errors that misses the
+    difference of the two losses, which Pythagoras sets equal to it in the mean.
+    """
+    schedule = least.schedule
+    of_network, of_minimiser = noised.losses(eps_theta, schedule), noised.losses(least, schedule)
+    distances = noised.distances(eps_theta, least, schedule)
+    affine = float(affine_losses(variances(least.images), schedule).mean())
+    least_loss = float(of_minimiser.mean())
+    residual = (of_network - of_minimiser - distances).double()
+    return {
+        **ends("position", (position(value, least_loss, affine) for value in mean(distances.numpy()))),
+        "loss": float(of_network.mean()),
+        "least": least_loss,
+        "affine": affine,
+        "standard_errors": float(residual.mean() / (residual.std() / len(residual) ** 0.5)),
+        "images": len(distances),
+    }
+
+
+def measure(
+    digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int
+) -> tuple[dict[str, dict], dict[str, Any]]:
+    """All records of beyond/memory.json, and what the figure shows."""
+    train = rescale(digits.train_images)
+    least, times = Minimiser.of(train, schedule), spread_times(schedule.T, plan.times)
+    noised = [
+        chosen(images, plan.images, seed, "beyond, memory, images")
+        for images in (digits.train_images, digits.test_images)
+    ]
+    seen, unseen = (curve(least, times, x_0, schedule, seed) for x_0 in noised)
+    at = [Noised.at(t, noised[0][:COUNTED], seed, "beyond, memory, number") for t in times]
+    numbers = [effective_number(least.weights(each.x_t(schedule), each.t)) for each in at]
+    affine = affine_losses(variances(train), schedule)
+    x = sampled(least, train, plan.samples, schedule, seed)
+    records = {
+        "copied": copied(x, train),
+        "perfect": perfect(
+            mean_over_t(times, seen, schedule), mean_over_t(times, unseen, schedule), affine, len(train)
+        ),
+        "collapse": collapse(times, numbers, len(train), schedule.T),
+    }
+    shown = {
+        "t": np.array(times),
+        "seen": seen.mean(dim=1).numpy(),
+        "unseen": unseen.mean(dim=1).numpy(),
+        "affine": affine.numpy(),
+        "number": torch.stack(numbers).quantile(torch.tensor([0.1, 0.5, 0.9]), dim=1).numpy(),
+        "samples": x[:SHOWN, 0].numpy(),
+        "nearest": nearest_images(x[:SHOWN], train),
+    }
+    return records, shown
