@@ -412,15 +412,11 @@ def memory_digits(data: dict) -> Figure:
     ax.plot(sizes, data["of_minimiser"], color="black", linewidth=0.9, linestyle=(0, (4, 2)), marker="^", markersize=4)
     ax.errorbar(sizes, data["copies"], bars, color="black", capsize=3, marker="o", markersize=4)
     ax.plot(sizes, data["of_held_out"], color="0.55", linewidth=0.9, marker="s", markersize=3)
-    names = (
-        ("of_minimiser", "perfect network", 0.03),
-        ("copies", "trained network", 0.05),
-        ("of_held_out", "new digits", 0.03),
-    )
-    for name, label, above in names:
-        ax.annotate(
-            label, (sizes[1], data[name][1] + above), fontsize=8, ha="left", color="0.45" if "held" in name else "black"
-        )
+    names = {"of_minimiser": "perfect network", "copies": "trained network", "of_held_out": "new digits"}
+    for name, label in names.items():
+        colour = "0.45" if name == "of_held_out" else "black"
+        at = (sizes[1], data[name][1])
+        ax.annotate(label, at, (6, 6), textcoords="offset points", fontsize=8, color=colour)
     ax.set(xscale="log", xlabel="training images", ylabel="share of copies", ylim=(-0.03, 1.12))
     ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.minorticks_off()
