@@ -32,9 +32,13 @@ FIGURES = yaml.safe_load((SCRIPTS.parent / "figures.yaml").read_text(encoding="u
 # explore_<name>, a module claims/<name>.py, and the files beyond/<name>.json and .npz of the results.
 CHAPTERS = {
     "forcing": ["forcing"],
+    "steps": ["steps", "steps_network"],
+    "decision": ["decision", "decision_network"],
 }
 # The parts that need the trained network: they are left out unless beyond.network asks for them.
-OF_NETWORK = []
+OF_NETWORK = ["steps_network", "decision_network"]
+# The rule that makes what a part measures, where it is one with several jobs.
+HELPERS = {"steps_network": "sample_in_steps", "decision_network": "return_digits"}
 PARTS = {
     chapter: [part for part in parts if config["beyond"]["network"] or part not in OF_NETWORK]
     for chapter, parts in CHAPTERS.items()
