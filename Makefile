@@ -84,7 +84,7 @@ compare: .venv/workflow  ## a run of PRESET beside its reference in paper/refere
 	.venv/bin/python workflow/scripts/compare_run.py results/$(RUN) paper/reference/$(PRESET).json
 
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
-	$(WORKFLOW) --report results/$(RUN)/report.html
+	$(WORKFLOW) --report results/$(RUN)/report.html $(if $(wildcard results/$(RUN)/beyond.pdf),-- all beyond)
 
 weights: .venv/workflow  ## train the network of weights/ further, for hours on two cores, and put its new weights there
 	$(SNAKEMAKE) --configfile presets/weights.yaml $(if $(MIRROR),--config $(MIRROR)) $(ARGS) -- ship_weights

@@ -40,12 +40,12 @@ def test_every_setting_of_config_yaml_is_described_and_documented_on_its_line():
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     assert set(schema["properties"]) == set(config)
-    for section, value in config.items():
-        entry = schema["properties"][section]
+    blocks = [(schema["properties"][section], value) for section, value in config.items()]
+    for entry, value in blocks:
         assert entry["description"]
         if isinstance(value, dict):
             assert set(entry["properties"]) == set(value) == set(entry["required"])
-            assert all(one["description"] for one in entry["properties"].values())
+            blocks += [(entry["properties"][key], one) for key, one in value.items()]
 
 
 def test_config_yaml_is_the_papers_experiment():

@@ -23,6 +23,8 @@ rule explore_forcing:
     conda:
         "../../envs/learn.yaml"
     params:
+        pde=select("pde", "amplitudes", "length"),
+        forcing=config["beyond"]["forcing"],
         seed=config["seed"],
     message:
         "Force the norm-preserving flow by noise, and compare its law with the Bingham distribution"

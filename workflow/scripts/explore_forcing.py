@@ -4,9 +4,9 @@ from claims.forcing import measure
 from engine.files import write_json
 from engine.job import job
 
-output = snakemake.output
+params, output = snakemake.params, snakemake.output
 
 with job(snakemake):
-    records, shown = measure(snakemake.params.seed)
+    records, shown = measure(**params.pde, **params.forcing, seed=params.seed)
     write_json(output.measures, records)
     np.savez(output.data, **shown)

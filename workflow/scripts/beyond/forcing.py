@@ -13,8 +13,13 @@ sphere's surface: a Bingham distribution.
 Arrays of states have the shape (..., n), `levels` are lambda_1..lambda_n, (n,), and times are those of (20).
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ive
+
+from diffusion.pde import Grid, Stepper
 
 Array = NDArray[np.floating]
 
@@ -54,3 +59,203 @@ def step(a: Array, levels: Array, sigma: float, dt: float, dW: Array) -> Array:
     a = gradient_flow(a, levels, dt / 2)
     a = geodesic(a, sigma * np.sqrt(kept) * tangential(a, dW))
     return gradient_flow(a, levels, dt / 2)
+
+
+def heun_step(a: Array, levels: Array, sigma: float, dt: float, dW: Array) -> Array:
+    """One step of Heun's method for the equation as written, rescaled to |a| = 1: slow, and independent of `step`."""
+
+    def change(b: Array) -> Array:
+        return tangential(b, sigma * dW - levels * b * dt)
+
+    slope = change(a)
+    a = a + (slope + change(a + slope)) / 2
+    return a / np.linalg.norm(a, axis=-1, keepdims=True)
+
+
+def run(a: Array, levels: Array, sigma: float, dt: float, increments: Array) -> Array:
+    """The state after `step`s of size dt with these increments of W, (steps, ..., n), from a, (..., n)."""
+    for dW in increments:
+        a = step(a, levels, sigma, dt, dW)
+    return a
+
+
+# ---- the same in u -------------------------------------------------------------------------------------------------
+
+
+def field(a: Array, grid: Grid, C: float = 1.0) -> Array:
+    """u on the grid's cells, (N,), that has the shares a_k^2 of (21), a being those of phi_1..phi_n, (n,), n < N."""
+    amplitudes = np.zeros(grid.N)
+    amplitudes[1 : len(a) + 1] = a * np.sqrt(C / grid.eigenvalues[1 : len(a) + 1])
+    return grid.from_amplitudes(amplitudes)
+
+
+def coordinates(u: Array, grid: Grid, n: int, C: float = 1.0) -> Array:
+    """a of a field u: the inverse of `field`."""
+    return (np.sqrt(grid.eigenvalues / C) * grid.amplitudes(u))[1 : n + 1]
+
+
+def field_step(u: Array, half: Stepper, sigma: float, dt: float, dW: Array) -> Array:
+    """`step` in u on the grid, (N,): half a step of (20), (21) by the solver of figure 7, a tangential kick, and the
+    other half. `half` is that solver for steps of dt / 2, and dW is as in `step`, for the modes phi_1..phi_n.
+
+    In u, the noise is sqrt(C) sigma (-Lap)^(-1/2) dW less its part along u in the inner product of the gradients, in
+    which (21) says that u lies on a sphere.
+    """
+    grid, C, n = half.grid, half.C, len(dW)
+    kept = 1 - (n - 2) * sigma**2 * dt / 6
+    u = half(u)
+    kick = field(sigma * np.sqrt(kept) * dW, grid, C)
+    kick -= u * grid.integral(-grid.laplacian(u) * kick) / C
+    length = np.sqrt(grid.gradient_norm(kick) / C)
+    return half(u * np.cos(length) + kick * np.sinc(length / np.pi))
+
+
+# ---- cascades ------------------------------------------------------------------------------------------------------
+
+
+def takeover(a: Array, levels: Array, sigma: float, dt: float, kicks: Iterable[Array]) -> tuple[Array, Array]:
+    """When phi_1 takes over, and how many modes have led until then, on each path, (paths,): first the time at which
+    its share a_1^2 first exceeds 1/2, by linear interpolation between steps, and infinite if it never does; then the
+    number of different modes whose share was the largest one at some step until then.
+
+    `a`, (paths, n), are the starts, and `kicks` the increments of W, (paths, n) for each step.
+    """
+    time = np.full(len(a), np.inf)
+    led = np.zeros(a.shape, bool)
+    before, rows = a[:, 0] ** 2, np.arange(len(a))
+    led[rows, (a**2).argmax(axis=1)] = True
+    for i, dW in enumerate(kicks):
+        a = step(a, levels, sigma, dt, dW)
+        share, running = a[:, 0] ** 2, np.isinf(time)
+        led[rows[running], (a[running] ** 2).argmax(axis=1)] = True
+        over = running & (share > 0.5)
+        time[over] = (i + (0.5 - before[over]) / (share[over] - before[over])) * dt
+        if over.sum() == running.sum():
+            break
+        before = share
+    return time, led.sum(axis=1)
+
+
+def seeds(a: Array, levels: Array, sigma: float) -> Array:
+    """How much small noise adds to each mode of a start a, (n,): standard deviations, (n,).
+
+    a is v / |v| with dv = -Lambda v dt + sigma |v| o dW, so v_k is exp(-lambda_k t) times a_k + sigma times the
+    integral of exp(lambda_k s) |v| dW_k. To first order |v|^2 is the sum over j of a_j^2 exp(-2 lambda_j s). Of what
+    the higher modes add to it the integral converges: for t well beyond 1 / (lambda_j - lambda_k) the noise is as a
+    start with the variance sigma^2 sum_{j > k} a_j^2 / (2 (lambda_j - lambda_k)) more in mode k.
+    """
+    ahead = np.maximum(levels - levels[:, None], 0)
+    return sigma * np.sqrt(np.sum(np.where(ahead > 0, a**2 / (2 * np.where(ahead > 0, ahead, 1)), 0), axis=1))
+
+
+def takeover_from(a: Array, levels: Array, longest: float = 100.0) -> Array:
+    """When phi_1 holds half of (21) without noise, from starts a, (m, n), by the exact solution and bisection: (m,)."""
+    low, high = np.zeros(len(a)), np.full(len(a), longest)
+    for _ in range(60):
+        middle = (low + high) / 2
+        parts = (a * np.exp(-np.outer(middle, levels - levels[0]))) ** 2
+        over = parts[:, 0] > parts[:, 1:].sum(axis=1)
+        low, high = np.where(over, low, middle), np.where(over, middle, high)
+    return high
+
+
+# ---- the stationary law --------------------------------------------------------------------------------------------
+
+
+def first_share_of_two(levels: Array, sigma: float) -> float:
+    """E a_1^2 = (1 + I_1(q) / I_0(q)) / 2 with q = (lambda_2 - lambda_1) / (2 sigma^2), for two modes.
+
+    There a = (cos w, sin w), and 2 w has the von Mises distribution about 0 of concentration q.
+    """
+    q = (levels[1] - levels[0]) / (2 * sigma**2)
+    return float((1 + ive(1, q) / ive(0, q)) / 2)
+
+
+POINTS = 240
+"""Of the trapezoidal rule in `log_density_of_squares`."""
+
+
+def log_density_of_squares(rates: Array, r: Array, degrees: Array) -> Array:
+    """The logarithm of the density at r, (m,), of the sum over k of x_k^2, where x_k^2 is chi-square of `degrees` d_k
+    times 1 / (2 rates_k): for d_k = 1, of |x|^2 with independent x_k from N(0, 1 / (2 rates_k)).
+
+    The inverse Laplace transform of the product over k of (1 + s / rates_k)^(-d_k / 2),
+
+        f(r) = 1 / (2 pi i) integral of exp(s r) prod_k (1 + s / rates_k)^(-d_k / 2) ds,
+
+    by the trapezoidal rule on the parabola s = -min rates + b (1 + i t)^2, which goes round the branch points, all on
+    the left of it. b is chosen such that the parabola meets the real axis in the integrand's saddle point, the s for
+    which r = sum_k d_k / (2 (rates_k + s)); so the integrand is largest there, and nothing cancels.
+    """
+    rates, degrees = rates[degrees > 0], degrees[degrees > 0]
+    above = rates - rates.min()
+    low, high = np.full(len(r), degrees[above == 0].sum()) / (2 * r), np.full(len(r), degrees.sum()) / (2 * r)
+    for _ in range(40):  # bisection in b, where r - sum_k d_k / (2 (above_k + b)) rises from <= 0 to >= 0
+        middle = np.sqrt(low * high)
+        rises = np.array([np.sum(degrees / (above + b)) / 2 for b in middle]) < r
+        low, high = np.where(rises, low, middle), np.where(rises, middle, high)
+    logs = np.empty(len(r))
+    for i, (b, at) in enumerate(zip(np.sqrt(low * high), r, strict=True)):
+        t = np.linspace(0, np.sqrt(45 / (b * at)), POINTS)  # exp(-45) of the largest value at the end
+        z = b * (1 + 1j * t) ** 2
+        powers = np.zeros(POINTS, complex)
+        for shift, degree in zip(above, degrees, strict=True):
+            powers -= degree / 2 * np.log(z + shift)
+        exponent = (z - b) * at + powers
+        scale = exponent[0].real
+        values = (np.exp(exponent - scale) * 2 * b * (1 + 1j * t)).real
+        integral = (values.sum() - values[0] / 2) * (t[1] - t[0]) / np.pi
+        logs[i] = scale + np.log(integral) + (b - rates.min()) * at
+    return logs + np.sum(degrees * np.log(rates)) / 2
+
+
+def bingham_squares(levels: Array, sigma: float, modes: int | None = None) -> Array:
+    """E a_k^2 of the stationary law for k = 1..modes (all, if not given), to nine digits or more.
+
+    The law is that of a Gaussian vector x with independent x_k from N(0, sigma^2 / (2 lambda_k)), given |x| = 1. So
+    E a_k^2 = sigma^2 / (2 lambda_k) times the density of |x|^2 at 1 with two degrees of freedom more in place k, over
+    that density.
+    """
+    rates, one = levels / sigma**2, np.ones(1)
+    degrees = np.ones(len(levels))
+    whole = log_density_of_squares(rates, one, degrees)[0]
+    squares = []
+    for k in range(len(levels) if modes is None else modes):
+        degrees[k] = 3
+        squares.append(np.exp(log_density_of_squares(rates, one, degrees)[0] - whole) / (2 * rates[k]))
+        degrees[k] = 1
+    return np.array(squares)
+
+
+def bingham_marginal(levels: Array, sigma: float, k: int, points: int = 400) -> tuple[Array, Array]:
+    """The distribution function of |a_k|, k = 1..n, in the stationary law, at `points` + 1 places from 0 to 1: x, P.
+
+    Its density is, up to a factor, exp(-lambda_k x^2 / sigma^2) f(1 - x^2) with f the density of the sum of the other
+    squares of the Gaussian vector. In w, x = sin w, it is smooth also for n = 2, and the midpoint rule integrates it.
+    """
+    rates = levels / sigma**2
+    degrees = np.ones(len(levels))
+    degrees[k - 1] = 0
+    w = np.linspace(0, np.pi / 2, points + 1)
+    middle = (w[:-1] + w[1:]) / 2
+    logs = -rates[k - 1] * np.sin(middle) ** 2 + log_density_of_squares(rates, np.cos(middle) ** 2, degrees)
+    mass = np.exp(logs - logs.max()) * np.cos(middle)
+    return np.sin(w), np.concatenate([[0], np.cumsum(mass)]) / mass.sum()
+
+
+def small_noise(levels: Array, sigma: float) -> float:
+    """1 - E a_1^2 for small sigma: the sum over k >= 2 of sigma^2 / (2 (lambda_k - lambda_1)), since near phi_1 each
+    other a_k is an Ornstein-Uhlenbeck process of rate lambda_k - lambda_1. A simple lambda_1 is taken for granted.
+    """
+    return float(np.sum(sigma**2 / (2 * (levels[1:] - levels[0]))))
+
+
+def cube_levels(n: int, d: int) -> Array:
+    """The n least positive eigenvalues of -Lap on the cube (0, pi)^d without flux: sums of d squares, in order."""
+    reach = 1
+    while True:
+        squares = np.sum(np.meshgrid(*[np.arange(reach + 1) ** 2] * d, indexing="ij"), axis=0).ravel()
+        inside = np.sort(squares[(squares > 0) & (squares <= reach**2)])  # beyond reach^2 some are missing
+        if len(inside) >= n:
+            return inside[:n].astype(float)
+        reach *= 2
