@@ -94,9 +94,9 @@ def posterior(x_t: Tensor, abar: float, images: Tensor, labels: Tensor) -> Array
     return (weights @ one_hot).numpy()
 
 
-def own(probabilities: Array, labels: Array) -> Array:
+def own(probabilities: Array, labels: NDArray[np.integer]) -> Array:
     """Of each image the probability of its own class, (n,), from p(class | x_t), (n, 10), and its labels, (n,)."""
-    return np.take_along_axis(probabilities, np.asarray(labels)[:, None], axis=1)[:, 0]
+    return np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
 
 
 def crossing(t: Iterable[float], share: Iterable[float], level: float) -> float:

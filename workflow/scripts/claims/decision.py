@@ -5,6 +5,7 @@ One function for each record of beyond/decision.json.
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ def digits(schedule: VarianceSchedule, t: Sequence[int], share: Array, by_chance
 
 def measure(
     schedule: VarianceSchedule, images: Digits, image: int, seed: int
-) -> tuple[dict[str, dict], dict[str, Array]]:
+) -> tuple[dict[str, dict], dict[str, Any]]:
     """All records of beyond/decision.json, and what the figures show. `image` is the number of figure 6's training
     image, whose class is predicted from the other training images.
     """

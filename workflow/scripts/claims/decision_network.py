@@ -5,6 +5,7 @@ One function for each record of beyond/decision_network.json.
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def measure(
     predicted: Mapping[str, Array],
     T: int,
     seed: int,
-) -> tuple[dict[str, dict], dict[str, Array]]:
+) -> tuple[dict[str, dict], dict[str, Any]]:
     """All records of beyond/decision_network.json, and what the figure shows. For each t: one run from each noised test
     image, (n, 1, h, w), whose numbers are the `originals`; and nine runs from figure 6's image, of number `image`, with
     that image at t, (h, w).

@@ -5,6 +5,7 @@ One function for each record of beyond/steps.json.
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def _record(steps: Sequence[int], errors: Sequence[float]) -> dict:
     }
 
 
-def measure(schedule: VarianceSchedule, eigenvalues: Array, seed: int) -> tuple[dict[str, dict], dict[str, Array]]:
+def measure(schedule: VarianceSchedule, eigenvalues: Array, seed: int) -> tuple[dict[str, dict], dict[str, Any]]:
     """All records of beyond/steps.json, and what the figure shows. `eigenvalues` are those of the covariance of the
     run's images, (d,).
     """

@@ -5,6 +5,7 @@ One function for each record of beyond/steps_network.json. Every sample i starts
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -126,7 +127,7 @@ def measure(
     model: Classifier,
     confidence: float,
     seed: int,
-) -> tuple[dict[str, dict], dict[str, Array]]:
+) -> tuple[dict[str, dict], dict[str, Any]]:
     """All records of beyond/steps_network.json, and what the figure shows. `samples` are images (n, 1, h, w), as the
     samplers end; the classifier sees them within the grey values' range.
     """

@@ -141,9 +141,9 @@ def _steps_axis(ax: Axes, steps: np.ndarray) -> None:
 
 
 def _slope(ax: Axes, steps: np.ndarray, error: float, order: float, name: str) -> None:
-    """A line of this order through an error at the middle one of the steps."""
-    middle = steps[len(steps) // 2]
-    line = error * (steps / middle) ** -order
+    """A line of this order along the finer half of the steps, just below an error with the most."""
+    steps = steps[len(steps) // 2 :]
+    line = 0.8 * error * (steps / steps[-1]) ** -order
     ax.plot(steps, line, color="0.4", linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
     ax.annotate(name, (steps[-1], line[-1]), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
 
@@ -155,9 +155,8 @@ def steps(data: dict) -> Figure:
     figure = new_figure(2.9)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1.0])
     number, (flow, noise) = data["steps"], SAMPLERS
-    middle = len(number) // 2
-    _slope(left, number, data["flow"][middle], 1.0, "1")
-    _slope(left, number, data["paths"][middle], 0.5, "1/2")
+    _slope(left, number, data["flow"][-1], 1.0, "1")
+    _slope(left, number, data["paths"][-1], 0.5, "1/2")
     left.loglog(number, data["flow"], markersize=4, **flow | {"label": r"$\eta = 0$: in law and along paths"})
     left.loglog(number, data["law"], markersize=4, **noise | {"label": r"$\eta = 1$: in law"})
     hollow = noise | {"label": r"$\eta = 1$: along paths"}
@@ -179,7 +178,8 @@ def steps_network(data: dict) -> Figure:
     number = data["steps"]
     heights = [WIDTH / len(number) + 0.4, 2.3]
     figure = new_figure(sum(heights))
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    grid = figure.add_gridspec(2, 1, height_ratios=heights)
+    above, below = (figure.add_subfigure(grid[row]) for row in (0, 1))
     panels = above.subplots(2, len(number), squeeze=False)
     for row, (axes, style) in enumerate(zip(panels, SAMPLERS, strict=True)):
         for ax, S, images in zip(axes, number, data["images"][row], strict=True):
@@ -263,7 +263,8 @@ def decision_network(data: dict) -> Figure:
     times = data["t"]
     heights = [2 * WIDTH / len(times) + 0.4, 2.3]
     figure = new_figure(sum(heights))
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    grid = figure.add_gridspec(2, 1, height_ratios=heights)
+    above, below = (figure.add_subfigure(grid[row]) for row in (0, 1))
     panels = above.subplots(2, len(times), squeeze=False)
     for noised, back, t, x_t, runs, agreeing in zip(
         *panels, times, data["x_t"], data["runs"], data["agreeing"], strict=True
