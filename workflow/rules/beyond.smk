@@ -236,6 +236,188 @@ rule explore_start_network:
         "../scripts/explore_start_network.py"
 
 
+# ---- steps: how many steps? ------------------------------------------------------------------------------------------
+
+
+# Numbers of steps, and times, that there are: with fewer than config.yaml's T not all of them.
+STEPS, TIMES = (
+    sorted({n for n in config["beyond"][chapter][key] if n < config["ddpm"]["T"]} | {config["ddpm"]["T"]})
+    for chapter, key in (("steps", "numbers"), ("decision", "times"))
+)
+
+
+rule explore_steps:
+    input:
+        library=library("explore_steps.py"),
+        images="<results>/data/images.npz",
+    output:
+        measures="<results>/beyond/steps.json",
+        data="<results>/beyond/steps.npz",
+    log:
+        "<logs>/explore_steps.log",
+    benchmark:
+        "<benchmarks>/explore_steps.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    params:
+        schedule=SCHEDULE,
+        seed=config["seed"],
+    message:
+        "Measure at which order two samplers converge where the score is exact"
+    script:
+        "../scripts/explore_steps.py"
+
+
+rule sample_in_steps:
+    input:
+        library=library("sample_in_steps.py"),
+        weights="<results>/models/ddpm.safetensors",
+    output:
+        samples="<results>/beyond/steps/eta{eta}_{steps}.npz",
+    log:
+        "<logs>/sample_in_steps_eta{eta}_{steps}.log",
+    benchmark:
+        "<benchmarks>/sample_in_steps_eta{eta}_{steps}.tsv"
+    wildcard_constraints:
+        eta="[01]",
+        steps="[0-9]+",
+    conda:
+        "../../envs/learn.yaml"
+    # There are many of these jobs, and a small network takes several of them better than one with several threads.
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        **SAMPLER,
+        image_size=config["data"]["image_size"],
+        total=config["beyond"]["steps"]["images"],
+    message:
+        "{params.total} samples in {wildcards.steps} steps with eta = {wildcards.eta}"
+    script:
+        "../scripts/sample_in_steps.py"
+
+
+rule explore_steps_network:
+    input:
+        library=library("explore_steps_network.py"),
+        samples=expand("<results>/beyond/steps/eta{eta}_{steps}.npz", eta=[0, 1], steps=STEPS),
+        images="<results>/data/images.npz",
+        classifier="<results>/models/classifier.safetensors",
+    output:
+        measures="<results>/beyond/steps_network.json",
+        data="<results>/beyond/steps_network.npz",
+    log:
+        "<logs>/explore_steps_network.log",
+    benchmark:
+        "<benchmarks>/explore_steps_network.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["execution"]["threads"]
+    params:
+        confidence=config["samples"]["confidence"],
+        steps=STEPS,
+        seed=config["seed"],
+    message:
+        "Compare what two samplers make of the same network in few steps and in many"
+    script:
+        "../scripts/explore_steps_network.py"
+
+
+# ---- decision: when is a digit decided? ------------------------------------------------------------------------------
+
+
+rule explore_decision:
+    input:
+        library=library("explore_decision.py"),
+        images="<results>/data/images.npz",
+    output:
+        measures="<results>/beyond/decision.json",
+        data="<results>/beyond/decision.npz",
+    log:
+        "<logs>/explore_decision.log",
+    benchmark:
+        "<benchmarks>/explore_decision.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["execution"]["threads"]
+    params:
+        schedule=SCHEDULE,
+        image=config["figures"]["image"],
+        seed=config["seed"],
+    message:
+        "Predict when a digit is decided, and test it where the denoiser is exact"
+    script:
+        "../scripts/explore_decision.py"
+
+
+rule return_digits:
+    input:
+        library=library("return_digits.py"),
+        images="<results>/data/images.npz",
+        weights="<results>/models/ddpm.safetensors",
+    output:
+        data="<results>/beyond/decision/t{t}.npz",
+    log:
+        "<logs>/return_digits_t{t}.log",
+    benchmark:
+        "<benchmarks>/return_digits_t{t}.tsv"
+    wildcard_constraints:
+        t="[0-9]+",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1  # as in sample_in_steps
+    resources:
+        gpu=1,
+    params:
+        **SAMPLER,
+        image=config["figures"]["image"],
+        total=config["beyond"]["decision"]["originals"],
+    message:
+        "Algorithm 2 from t = {wildcards.t}: {params.total} noised test images, and nine times figure 6's image"
+    script:
+        "../scripts/return_digits.py"
+
+
+rule explore_decision_network:
+    input:
+        library=library("explore_decision_network.py"),
+        returned=expand("<results>/beyond/decision/t{t}.npz", t=TIMES),
+        images="<results>/data/images.npz",
+        classifier="<results>/models/classifier.safetensors",
+        predicted="<results>/beyond/decision.npz",
+    output:
+        measures="<results>/beyond/decision_network.json",
+        data="<results>/beyond/decision_network.npz",
+    log:
+        "<logs>/explore_decision_network.log",
+    benchmark:
+        "<benchmarks>/explore_decision_network.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: config["execution"]["threads"]
+    params:
+        times=TIMES,
+        T=config["ddpm"]["T"],
+        image=config["figures"]["image"],
+        seed=config["seed"],
+    message:
+        "Measure from which t a noised image returns as the same digit"
+    script:
+        "../scripts/explore_decision_network.py"
+
+
+# What the jobs took that make what the parts with the network measure.
+MADE = [
+    f"<benchmarks>/{job}.tsv"
+    for part, jobs in {
+        "steps_network": expand("sample_in_steps_eta{eta}_{steps}", eta=[0, 1], steps=STEPS),
+        "decision_network": expand("return_digits_t{t}", t=TIMES),
+    }.items()
+    if part in EXPLORED
+    for job in jobs
+]
+
+
 # ---- all chapters ----------------------------------------------------------------------------------------------------
 
 
@@ -279,7 +461,7 @@ rule gather_beyond:
         library=library("gather_beyond.py"),
         measures=expand("<results>/beyond/{part}.json", part=EXPLORED),
         claims="<results>/beyond/claims.json",
-        benchmarks=expand("<benchmarks>/explore_{part}.tsv", part=EXPLORED),
+        benchmarks=expand("<benchmarks>/explore_{part}.tsv", part=EXPLORED) + MADE,
     output:
         numbers="<results>/beyond/numbers.json",
     log:
@@ -295,6 +477,7 @@ rule gather_beyond:
         note=demo_note(),
         settings={"seed": config["seed"], "data": IMAGES, "beyond": config["beyond"]},
         parts=CHAPTERS,
+        helpers=HELPERS,
     message:
         "Gather the numbers of the chapters beyond the paper"
     script:

@@ -36,9 +36,13 @@ CHAPTERS = {
     "digits": ["digits"],
     "memory": ["memory", "memory_digits", "memory_network"],
     "start": ["start", "start_network"],
+    "steps": ["steps", "steps_network"],
+    "decision": ["decision", "decision_network"],
 }
 # The parts that need the trained network: they are left out unless beyond.network asks for them.
-OF_NETWORK = ["memory_network", "start_network"]
+OF_NETWORK = ["memory_network", "start_network", "steps_network", "decision_network"]
+# The rule that makes what a part measures, where it is one with several jobs.
+HELPERS = {"steps_network": "sample_in_steps", "decision_network": "return_digits"}
 PARTS = {
     chapter: [part for part in parts if config["beyond"]["network"] or part not in OF_NETWORK]
     for chapter, parts in CHAPTERS.items()

@@ -219,6 +219,11 @@ def test_numbers_beyond_the_paper_are_gathered_by_chapter(tmp_path):
     assert [line.split() for line in run["lines"]] == [["one", "5.5", "s"], ["all", "chapters", "5.5", "s"]]
     assert run["claims"]["counts"] == COUNTS and (run["preset"], run["demo_note"]) == ("mine", "a note")
     json.dumps(run, allow_nan=False)
+    for job in ("make_eta0_10", "make_eta1_500", "make_t350"):
+        (tmp_path / f"{job}.tsv").write_text("s\tmax_rss\tcpu_time\n4.0\t100.0\t1.5\n")
+        files["benchmarks"].append(tmp_path / f"{job}.tsv")
+    with_jobs = companion.gather_beyond(files, "mine", "", {}, parts, helpers={"one_more": "make"})
+    assert with_jobs["chapters"][0]["seconds"] == 17.5
 
 
 NUMBERS = [

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -90,7 +91,7 @@ class Sampler:
     seed: int
 
     @classmethod
-    def of(cls, model: UNet, schedule: VarianceSchedule, seed: int, hardware: Hardware = CPU) -> "Sampler":
+    def of(cls, model: UNet, schedule: VarianceSchedule, seed: int, hardware: Hardware = CPU) -> Self:
         """The samples of a network. It is changed: moved to the hardware's device, and set for sampling."""
         shape = (1, model.image_size, model.image_size)
         return cls(noise_predictor(model, hardware), schedule.to(hardware.device), shape, seed)
@@ -124,7 +125,7 @@ class Sampler:
     def _process(self, drawn: Tensor, x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
         noise = drawn.to(self.schedule.beta.device)
         start = noise[:, 0] if x_T is None else x_T.to(noise.device).expand_as(noise[:, 0])
-        for t, x in backward_process(self.eps_theta, start, lambda t: noise[:, t], self.schedule):
+        for t, x in self._backward(start, noise):
             if t == 0 and not x.isfinite().all():
                 raise UserError(
                     "a sample is not finite: Algorithm 2 diverged, with weights that predict no noise, or a variance "
@@ -132,3 +133,7 @@ class Sampler:
                     "ddpm.learning_rate"
                 )
             yield t, x
+
+    def _backward(self, x: Tensor, noise: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Algorithm 2 from x, (n, 1, h, w), with the noise (n, T + 1, 1, h, w), of which [:, t] is the z of step t."""
+        return backward_process(self.eps_theta, x, lambda t: noise[:, t], self.schedule)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,17 +61,27 @@ def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, setti
 
 
 def gather_beyond(
-    files: Mapping[str, Any], preset: str, note: str, settings: dict[str, Any], parts: Mapping[str, list[str]]
+    files: Mapping[str, Any],
+    preset: str,
+    note: str,
+    settings: dict[str, Any],
+    parts: Mapping[str, list[str]],
+    helpers: Mapping[str, str] = MappingProxyType({}),
 ) -> dict:
     """The numbers of the chapters beyond the paper, the content of beyond/numbers.json.
 
     `files` are the inputs of the rule gather_beyond by their names there, and `parts` the parts of each chapter: a
-    part's records and claims are named by it, and its rule is explore_<part>. A chapter without records is left out.
+    part's records and claims are named by it, and its rule is explore_<part>; `helpers` names the rule that made what a
+    part measures, if there is one. A chapter without records is left out.
     """
     ledger = read_claims(files["claims"])
     seconds = {row["rule"].removeprefix("explore_"): row["seconds"] for row in costs(files["benchmarks"])}
     chapters = [
-        {"name": name, "parts": own, "seconds": sum(seconds.get(part, 0.0) for part in own)}
+        {
+            "name": name,
+            "parts": own,
+            "seconds": sum(seconds.get(rule, 0.0) for part in own for rule in (part, helpers.get(part))),
+        }
         for name, own in parts.items()
         if any(part in seconds for part in own)
     ]
@@ -124,12 +135,15 @@ def sorted_samples(summary: dict, categories: pd.DataFrame) -> dict:
 
 
 def costs(benchmarks: Iterable[Path | str]) -> list[dict]:
-    """Time and memory of each rule from Snakemake's benchmark files, in their order, the shards of a rule together:
+    """Time and memory of each rule from Snakemake's benchmark files, in their order, a rule's jobs together:
     [{"rule", "jobs", "seconds", "cpu_seconds", "peak_mb"}, ...]. What Snakemake could not measure is None.
     """
     jobs = pd.DataFrame(
         [
-            {"rule": re.sub(r"_\d+-of-\d+$", "", Path(file).stem), **pd.read_csv(file, sep="\t").iloc[-1].to_dict()}
+            {
+                "rule": re.sub(r"_(\d+-of-\d+|eta\d_\d+|t\d+)$", "", Path(file).stem),
+                **pd.read_csv(file, sep="\t").iloc[-1].to_dict(),
+            }
             for file in benchmarks
         ]
     )

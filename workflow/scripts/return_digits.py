@@ -1,0 +1,53 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from beyond.decision import NINE, chosen_originals
+from beyond.steps import SubsequenceSampler, subsequence
+from diffusion.forward import VarianceSchedule, forward_leap, forward_process
+from diffusion.images import Digits, rescale, snapshots
+from diffusion.sampling import draw_noise
+from diffusion.unet import UNet
+from engine.checkpoints import StateFolder, collect, experiment
+from engine.device import prepare
+from engine.job import job
+from engine.randomness import generator
+
+params, inputs, output = snakemake.params, snakemake.input, snakemake.output
+# The batch size changes no image, so it is no param: changing it is no reason to make them again.
+wanted = snakemake.config["execution"]["batch_size"]
+
+with job(snakemake):
+    t = int(snakemake.wildcards.t)
+    digits, schedule = Digits.load(inputs.images), VarianceSchedule.linear(**params.schedule)
+    chosen = chosen_originals(len(digits.test_images), params.total, params.seed)
+    x_0 = rescale(digits.test_images[chosen])
+    # The same noise at every t, so that the t differ in nothing else.
+    eps = draw_noise(params.seed, "decision, noise", range(params.total), 0, tuple(x_0.shape[1:]))[:, 0]
+    # Figure 6's image on its way through the chain of figure 2, and then the runs of figure 6 themselves at t = T.
+    chain = forward_process(
+        digits.training_image(params.image),
+        schedule,
+        lambda step: torch.randn((1, *x_0.shape[1:]), generator=generator(params.seed, "forward", step)),
+    )
+    x_t = snapshots(chain, [t])[:, 0]
+    hardware = prepare(snakemake.threads, **params.compute)
+    model = UNet.load(inputs.weights, params.network["channels"], x_0.shape[-1])
+    sampler = replace(SubsequenceSampler.of(model, schedule, params.seed, hardware), times=subsequence(t, t), eta=1.0)
+    folder, returned = Path(output.data).with_name(f"t{t}_states"), {}
+    name, size = experiment(snakemake, "return_digits.py", hardware), hardware.at_once(wanted)
+    starts = {"figure 6": x_t.expand(NINE, -1, -1, -1), "decision": forward_leap(x_0, t, eps, schedule)}
+    for stream, start in starts.items():
+        # Undeclared, as in generate_samples.py.
+        states = StateFolder(folder / stream.replace(" ", "_"), name)
+        process = lambda left, size, s=stream, x=start: sampler.in_batches(s, left, size, x[left.start :])  # noqa: E731
+        returned[stream] = collect(process, range(len(start)), size, t + 1, states, hardware)[:, 0].numpy()
+    np.savez(
+        output.data,
+        index=chosen.numpy(),
+        images=returned["decision"],
+        runs=returned["figure 6"],
+        x_t=x_t[0, 0].numpy(),
+    )
