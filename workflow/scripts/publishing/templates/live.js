@@ -186,7 +186,7 @@ async function start() {
   note.hidden = !data.note;
   put({ ...data.about, T, size: `${size}×${size}` });
   const few = [100, 50, 25, 10].filter(n => n < T);
-  form.steps.append(...[T, ...few].map(n => new Option(n === T ? `all ${T}, as in the paper` : n, n)));
+  form.steps.append(...[T, ...few].map(n => new Option(n === T ? `all ${T}` : n, n)));
   form.steps.value = few.includes(25) ? 25 : T;
   form.fresh.checked = true;
   form.seed.value = data.about.seed;
