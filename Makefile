@@ -7,7 +7,7 @@ CORES ?=
 MNIST ?=
 # Fewer samples for a quick look, as in `make shipped SAMPLES=100`, whose results are in results/shipped-100.
 SAMPLES ?=
-# The preset that `make verify`, `beyond`, `report` and `estimate` refer to: demo, laptop, shipped or paper.
+# The preset that `make verify`, `beyond`, `report`, `live` and `estimate` refer to: demo, laptop, shipped or paper.
 PRESET ?= demo
 # More arguments for Snakemake, as in `make demo ARGS=-n`, or for a benchmark, as in `make bench PARTS=pde
 # ARGS="--rounds 3"`.
@@ -50,8 +50,8 @@ $(error CORES is '$(value CORES)', but must be a number of cores, at least 1, or
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo laptop shipped paper verify beyond compare report weights gallery estimate bench gpu-check quality test lint \
-	format lock clean
+.PHONY: help demo laptop shipped paper verify beyond compare report live weights gallery estimate bench gpu-check quality \
+	test lint format lock clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,9 @@ compare: .venv/workflow  ## a run of PRESET beside its reference in paper/refere
 
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
 	$(WORKFLOW) --report results/$(RUN)/report.html $(if $(wildcard results/$(RUN)/beyond.pdf),-- all beyond)
+
+live: .venv/workflow  ## the page on which the network of PRESET draws live, in a browser: results/PRESET/live.html
+	$(WORKFLOW) -- results/$(RUN)/live.html
 
 weights: .venv/workflow  ## train the network of weights/ further, for hours on two cores, and put its new weights there
 	$(SNAKEMAKE) --configfile presets/weights.yaml $(if $(MIRROR),--config $(MIRROR)) $(ARGS) -- ship_weights

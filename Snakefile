@@ -23,6 +23,7 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/provenance.smk"
 include: "workflow/rules/classroom.smk"
+include: "workflow/rules/live.smk"
 include: "workflow/rules/gallery.smk"
 include: "workflow/rules/beyond.smk"
 

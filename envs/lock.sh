@@ -12,7 +12,7 @@ compile workflow.in --output-file workflow.txt
 compile tests.in --constraint workflow.txt --output-file tests.txt
 compile ../benchmarks/peers.in --constraint workflow.txt --output-file ../benchmarks/peers.txt
 compile citation.in --output-file citation.txt
-for environment in learn numerics paper provenance; do
+for environment in learn live numerics paper provenance; do
     {
         printf '# Made by `make lock` from %s.in; do not edit.\n' "$environment"
         printf 'channels: [conda-forge]\ndependencies:\n  - python=3.12\n  - pip=25.3\n  - pip:\n'

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("Snakefile", "config.yaml", "presets", "profiles", "envs", "paper", "workflow", "CITATION.cff", "LICENSE")
@@ -109,3 +110,27 @@ def mounted(tiny):
 
     yield mount
     subprocess.run(["umount", str(results)], capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser that is cut off from every network and keeps a list of what it asked for."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (browser and driver):
+        pytest.skip("no Chromium here: install the packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    chrome.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    chrome.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    yield chrome
+    chrome.quit()

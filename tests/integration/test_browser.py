@@ -4,17 +4,15 @@ import base64
 import json
 import math
 import re
-import shutil
 import time
 from io import BytesIO
 
 import numpy as np
 import pytest
 import yaml
+from browser import Page, luminance, ratio
 from conftest import TINY, Checkout
-from PIL import Image
 from pypdf import PdfReader
-from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -23,30 +21,6 @@ from selenium.webdriver.support.wait import WebDriverWait
 SECTIONS = ("forward", "backward", "pde")
 T = 20
 ALPHA_BAR = np.concatenate([[1], np.cumprod(1 - np.linspace(1e-3, 0.3, T))])
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser that is cut off from every network and keeps a list of what it asked for."""
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (browser and driver):
-        pytest.skip("no Chromium here: install the packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    chrome.execute_cdp_cmd("Network.enable", {})
-    offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-    chrome.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
-    yield chrome
-    chrome.quit()
 
 
 @pytest.fixture(scope="module")
@@ -59,39 +33,8 @@ def run(chromium, tmp_path_factory):
     return checkout / "results/tiny"
 
 
-class Classroom:
-    """The page, as someone in front of it sees and handles it."""
-
-    def __init__(self, chrome, file):
-        self.chrome, self.file = chrome, file
-
-    def cdp(self, command: str, **arguments):
-        return self.chrome.execute_cdp_cmd(command, arguments)
-
-    def open(self, width: int = 1280, height: int = 800, touch: bool = False, **media: str):
-        features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
-        self.cdp("Emulation.setEmulatedMedia", features=features)
-        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
-        self.cdp("Emulation.setTouchEmulationEnabled", enabled=touch)
-        self.chrome.get("about:blank")
-        self.chrome.get(self.file.as_uri())
-        WebDriverWait(self.chrome, 20).until(
-            lambda c: c.execute_script("return document.documentElement.dataset.ready")
-        )
-
-    def find(self, selector: str):
-        return self.chrome.find_element(By.CSS_SELECTOR, selector)
-
-    def show(self, element) -> None:
-        """Scroll to it, clear of the sliders at the lower edge, and wait until it is painted there.
-
-        A frame's callbacks run before its painting, so the second one finds the first frame painted.
-        """
-        script = (
-            "const [element, done] = arguments; element.scrollIntoView({block: 'center', behavior: 'instant'});"
-            "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))"
-        )
-        self.chrome.execute_async_script(script, element)
+class Classroom(Page):
+    """The page for the classroom, with its three sliders."""
 
     def slider(self, section: str):
         return self.find(f"#{section} input")
@@ -186,7 +129,6 @@ def test_backward_numbers_are_the_coefficients_of_19(classroom):
 
 
 def test_pictures_are_the_images_of_the_run(classroom, run):
-    shown = "const c = arguments[0]; return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
     for section, frames in (("forward", (0, 7, T)), ("backward", (0, 12, T))):
         images = np.load(run / f"classroom/{section}.npz")["images"]
         for frame in frames:
@@ -195,8 +137,7 @@ def test_pictures_are_the_images_of_the_run(classroom, run):
             for canvas, image in zip(
                 classroom.chrome.find_elements(By.CSS_SELECTOR, f"#{section} canvas"), pictures, strict=False
             ):
-                grey = np.array(classroom.chrome.execute_script(shown, canvas)).reshape(*image.shape, 4)[..., 0]
-                assert np.abs(grey - (np.clip(image, -1, 1) + 1) * 127.5).max() <= 1
+                assert np.abs(classroom.grey(canvas) - (np.clip(image, -1, 1) + 1) * 127.5).max() <= 1
 
 
 def test_the_curve_is_the_solution_of_the_run(classroom, run):
@@ -322,33 +263,17 @@ def test_nothing_sticks_out_at_any_width(classroom, width, height):
     for end in (0, 10**6):
         for section in SECTIONS:
             classroom.go(section, end)
-        outside = classroom.chrome.execute_script(
-            "const wide = document.documentElement.clientWidth;"
-            "return [...document.querySelectorAll('body, body *')].filter(e => e.checkVisibility() &&"
-            " (e.getBoundingClientRect().right > wide + 0.5 || e.getBoundingClientRect().left < -0.5"
-            " || e.matches('.formula') && e.scrollWidth > e.clientWidth + 1)).map(e => e.outerHTML.slice(0, 200))"
-        )
-        assert outside == []
+        assert classroom.sticking_out() == []
         assert classroom.chrome.execute_script("return document.documentElement.scrollWidth") <= width
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of rgb(...), as WCAG 2 defines it."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_colour_of_text_is_legible_in_light_and_dark(classroom, scheme):
     classroom.open(prefers_color_scheme=scheme)
-    colour = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
-    ground = luminance(classroom.chrome.execute_script(colour, "html", "backgroundColor"))
+    ground = luminance(classroom.colour("html", "backgroundColor"))
     assert (ground > 0.5) == (scheme == "light")
     for selector in ("html", "footer", "dd.signal", "dd.noise", ".demo", "dt"):
-        text = luminance(classroom.chrome.execute_script(colour, selector, "color"))
-        low, high = sorted((ground, text))
-        assert (high + 0.05) / (low + 0.05) >= 4.5, selector
+        assert ratio(ground, luminance(classroom.colour(selector, "color"))) >= 4.5, selector
 
 
 def test_sliders_have_names_and_values_in_words_and_the_focus_is_seen(classroom):
@@ -371,29 +296,19 @@ def test_sliders_have_names_and_values_in_words_and_the_focus_is_seen(classroom)
     assert reached == ["a"] * 3 + ["button", "input"] * 3
 
 
-def contrasting(classroom, element) -> np.ndarray:
-    """Of each pixel of an element: does it stand out from the page's ground by 3 to 1, as WCAG 2 asks of graphics?"""
-    classroom.show(element)
-    image = Image.open(BytesIO(element.screenshot_as_png)).convert("RGB")
-    parts = np.asarray(image, float) / 255
-    light = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
-    ground = luminance(classroom.find("html").value_of_css_property("background-color"))
-    return (np.maximum(light, ground) + 0.05) / (np.minimum(light, ground) + 0.05) >= 3
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_high_contrast_keeps_bars_tracks_labels_and_the_ruling_mode(classroom, scheme):
     """In forced colours a browser takes backgrounds away: nothing may be said by them alone."""
     classroom.open(forced_colors="active", prefers_color_scheme=scheme)
     classroom.go("pde", classroom.last("pde") // 3)
-    solid, hatched = (contrasting(classroom, classroom.find(f".bars .{kind} div")) for kind in ("grows", "dies"))
+    solid, hatched = (classroom.contrasting(classroom.find(f".bars .{kind} div")) for kind in ("grows", "dies"))
     assert solid.mean() > 0.95 and 0.3 < hatched.mean() < 0.9
     for section in SECTIONS:
-        track = contrasting(classroom, classroom.slider(section))
+        track = classroom.contrasting(classroom.slider(section))
         assert track[:, 60:-60].any(axis=0).mean() > 0.95
-        assert contrasting(classroom, classroom.find(f"#{section} button")).mean() > 0.03  # its border and its label
-    now = contrasting(classroom, classroom.find(".phases .now"))
-    other = contrasting(classroom, classroom.find(".phases span:not(.now)"))
+        assert classroom.contrasting(classroom.find(f"#{section} button")).mean() > 0.03  # its border and its label
+    now = classroom.contrasting(classroom.find(".phases .now"))
+    other = classroom.contrasting(classroom.find(".phases span:not(.now)"))
     assert now.mean() > 0.3 > other.mean()
     button = classroom.find("#pde button")
     colour, ground = (luminance(button.value_of_css_property(name)) for name in ("color", "background-color"))

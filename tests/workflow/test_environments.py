@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 ENVS = ROOT / "envs"
 PLACES = {"peers": ROOT / "benchmarks"}
 SCRIPTS = ROOT / "workflow" / "scripts"
-CONDA = ("learn", "numerics", "paper", "provenance")
+CONDA = ("learn", "live", "numerics", "paper", "provenance")
 
 
 def short_list(name: str) -> dict[str, str]:

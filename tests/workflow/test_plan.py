@@ -45,6 +45,13 @@ def test_presets_are_the_same_workflow(checkout, preset, differs):
     assert f"results/{preset}/figures/fig1.png" in done.output and "results/paper" not in done.output
 
 
+def test_the_live_page_needs_a_network_and_an_engine_and_no_sample(checkout):
+    done = checkout.snakemake("-n", "--", "results/paper/live.html")
+    assert done.returncode == 0, done.output
+    own = {"download_runtime", "export_network", "make_live"}
+    assert planned(done.output).keys() == own | {"download_mnist", "prepare_images", "train_ddpm", "noise_image"}
+
+
 def make(checkout, *arguments: str) -> str:
     """What `make` with these arguments plans in the checkout, with the Python of these tests."""
     shutil.copy(ROOT / "Makefile", checkout / "Makefile")

@@ -59,7 +59,8 @@ def test_two_jobs_that_start_at_once_unpack_the_environment_one_time(tmp_path):
 
 def test_small_rules_share_cluster_jobs_and_the_download_stays_where_the_network_is():
     """Only what needs a GPU is a job of its own, and what writes into the repository, which no run of `all` does."""
-    alone = {"train_ddpm", "train_classifier", "generate_samples", "take_start", "download_mnist"}
+    fetching = {"download_mnist", "download_runtime"}
+    alone = {"train_ddpm", "train_classifier", "generate_samples", "take_start"} | fetching
     alone |= {"denoise_gaussians", "denoise_one_gaussian", "denoise_training_image", "denoise_originals"}
     alone |= {"ship_weights", "write_card", "gallery", "fetch"}
     groups = {}
@@ -71,7 +72,7 @@ def test_small_rules_share_cluster_jobs_and_the_download_stays_where_the_network
         elif name:
             assert name[1] in alone, f"{name[1]} would wait in the queue by itself"
         assert not (group and "gpu=" in block)
-        assert ("localrule: True" in block) == bool(name and name[1] == "download_mnist")
+        assert ("localrule: True" in block) == bool(name and name[1] in fetching)
     assert groups.keys() == {"images", "weights", "equations", "claims", "documents"}
     for profile in ("slurm", "generic"):
         settings = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())

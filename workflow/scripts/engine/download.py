@@ -21,43 +21,52 @@ logger = logging.getLogger(__name__)
 SECONDS_WITHOUT_ANSWER = 20
 SLOWEST = 10_000
 """The bytes that must come in a second, on average and after SECONDS_WITHOUT_ANSWER."""
-LARGEST = 20_000_000
+LARGEST = 50_000_000
 """The most bytes that a file may have, since some servers never stop sending."""
 
 
-def fetch(sums: Mapping[str, str], folder: Path | str, mirrors: Iterable[str]) -> None:
-    """Put files, named with their MD5 sums, into `folder`, from the first of `mirrors` that has them intact.
+def fetch(
+    sums: Mapping[str, str],
+    folder: Path | str,
+    mirrors: Iterable[str],
+    what: str = "all four MNIST archives",
+    algorithm: str = "md5",
+) -> None:
+    """Put files, named with their sums by `algorithm`, into `folder`, from the first of `mirrors` that has them intact.
 
     A mirror is a folder or a URL, in which $NAME stands for a variable of the environment. What one mirror lacks comes
-    from the next; all is in memory until all is there. Raises UserError, which names each mirror and what was wrong
-    with it, and OSError if `folder` cannot be written to.
+    from the next; all is in memory until all is there. Messages call the files `what`. Raises UserError, which names
+    each mirror and what was wrong with it, and OSError if `folder` cannot be written to.
     """
     folder, contents, reasons = Path(folder), {}, []
     for mirror in map(os.path.expandvars, mirrors):
         name = public_value(mirror)
         try:
-            for file, md5 in sums.items():
-                contents[file] = contents.get(file) or _intact(mirror, file, md5)
+            for file, expected in sums.items():
+                contents[file] = contents.get(file) or _intact(mirror, file, expected, algorithm)
         except Exception as error:
             reason = without(" ".join(str(error).split()) or type(error).__name__, mirror)
             reasons.append(f"{name}: {reason}")
-            logger.warning("could not get MNIST from %s (%s)", name, reason)
+            logger.warning("could not get %s from %s (%s)", what, name, reason)
             continue
         for file, content in contents.items():
             write_atomically(folder / file, content)
-        logger.info("MNIST came from %s", name)
+        logger.info("%s came from %s", what, name)
         return
     raise UserError(
-        f"no mirror provided all four MNIST archives intact ({'; '.join(reasons)}): connect to the internet, or name a "
+        f"no mirror provided {what} intact ({'; '.join(reasons)}): connect to the internet, or name a "
         "folder that holds them in execution.mirrors"
     )
 
 
-def _intact(mirror: str, file: str, md5: str) -> bytes:
-    """The content of a file at a mirror, with the MD5 sum that it must have."""
+def _intact(mirror: str, file: str, expected: str, algorithm: str) -> bytes:
+    """The content of a file at a mirror, with the sum that it must have."""
     content = _arrived(mirror, file)
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        raise ValueError(f"{file} is truncated or altered: its {len(content):,} bytes have another MD5 sum than {md5}")
+    if hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() != expected:
+        name = {"md5": "MD5", "sha512": "SHA-512"}[algorithm]
+        raise ValueError(
+            f"{file} is truncated or altered: its {len(content):,} bytes have another {name} sum than {expected}"
+        )
     return content
 
 
