@@ -51,7 +51,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo laptop shipped paper verify beyond compare report live weights gallery estimate bench gpu-check quality \
-	test lint format lock clean
+	notebooks lecture test lint format lock clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
@@ -113,6 +113,12 @@ quality: .venv/workflow  ## what minutes of training buy: the demo beside the se
 	done
 	.venv/bin/python -m benchmarks.quality $(addprefix results/,demo $(VARIANTS))
 
+notebooks: .venv/notebooks  ## the teaching notebooks, from their sources notebooks/*.py, executed: minutes on two cores
+	.venv/bin/python -m notebooks.make $(ARGS)
+
+lecture: .venv/notebooks  ## the teaching notebooks in JupyterLab
+	.venv/bin/python -m jupyterlab notebooks $(ARGS)
+
 test: .venv/tests  ## every test
 	.venv/bin/python -m pytest
 
@@ -140,6 +146,10 @@ clean:  ## remove results/demo (the other results cost hours: remove them by han
 		"a folder whose name has a brace or a colon cannot be used: rename it, or move this checkout elsewhere")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python workflow/scripts/install_packages.py envs/workflow
+	touch $@
+
+.venv/notebooks: .venv/workflow envs/notebooks.txt
+	.venv/bin/python workflow/scripts/install_packages.py envs/notebooks
 	touch $@
 
 .venv/tests: .venv/workflow envs/tests.txt

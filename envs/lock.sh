@@ -9,7 +9,8 @@ compile() {
 }
 
 compile workflow.in --output-file workflow.txt
-compile tests.in --constraint workflow.txt --output-file tests.txt
+compile notebooks.in --constraint workflow.txt --output-file notebooks.txt
+compile tests.in --constraint workflow.txt --constraint notebooks.txt --output-file tests.txt
 compile ../benchmarks/peers.in --constraint workflow.txt --output-file ../benchmarks/peers.txt
 compile citation.in --output-file citation.txt
 for environment in learn live numerics paper provenance; do

@@ -60,7 +60,7 @@ def environment(name: str) -> dict:
     return pins(content["dependencies"][2]["pip"])
 
 
-LOCKS = dict.fromkeys(("workflow", "tests", "peers"), requirements) | dict.fromkeys(CONDA, environment)
+LOCKS = dict.fromkeys(("workflow", "notebooks", "tests", "peers"), requirements) | dict.fromkeys(CONDA, environment)
 
 
 @pytest.mark.parametrize("name", [*LOCKS, "citation"])

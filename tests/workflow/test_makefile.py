@@ -102,6 +102,13 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_installed(tm
         assert "Traceback" not in done.stderr and not (tmp_path / name / ".venv").exists()
 
 
+def test_notebooks_open_nothing_and_the_lecture_opens_them(made):
+    for name in ("envs/notebooks.txt", ".venv/notebooks"):
+        (made.folder / name).write_text("")
+    assert made("notebooks").arguments == ["-m", "notebooks.make"]
+    assert made("lecture").arguments == ["-m", "jupyterlab", "notebooks"]
+
+
 def test_help_lists_every_target(made):
     lines = made("help").stdout.splitlines()
     assert lines[0] == "make help      print this list" and all(len(line.split(None, 2)) == 3 for line in lines)
