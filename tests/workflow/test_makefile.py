@@ -179,3 +179,15 @@ def test_what_is_missing_or_other_or_broken_is_told(tmp_path, monkeypatch):
         "broken-package cannot be imported (RuntimeError('foreign'))",
         "no-such-package is missing",
     ]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [["workflow/scripts/install_packages.py", "envs/numerics", "--check"], ["-c", "import benchmarks, matplotlib"]],
+)
+def test_a_notebooks_backend_for_matplotlib_is_no_fault_of_the_installation_or_of_a_benchmark(program):
+    environment = os.environ | {"MPLBACKEND": "module://nowhere.to.be.found"}
+    done = subprocess.run([sys.executable, *program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    broken = subprocess.run([sys.executable, "-c", "import matplotlib"], env=environment, capture_output=True)
+    assert broken.returncode != 0  # which the shield is for

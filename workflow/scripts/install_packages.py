@@ -3,10 +3,12 @@ that the short list names can be imported in the pinned version.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from engine.environment import shield
 from engine.installation import install, shortfalls
 
 if __name__ == "__main__":
@@ -18,5 +20,6 @@ if __name__ == "__main__":
         install(given.list.with_suffix(".txt"))
         # In a fresh process, which sees what was installed just now.
         sys.exit(subprocess.run([sys.executable, __file__, str(given.list), "--check"]).returncode)
+    shield(os.environ)  # what a package makes of the user's settings, as matplotlib of MPLBACKEND, is no fault of it
     if sentences := shortfalls(given.list.with_suffix(".in")):
         sys.exit(f"error: the packages of {given.list}.in are not all there: {'; '.join(sentences)}")
