@@ -83,8 +83,9 @@ def test_an_error_in_a_part_is_raised():
         list(on(2).each(fail, 4))
 
 
-def test_the_noise_is_predicted_alike_in_parts_and_as_a_whole():
+@pytest.mark.parametrize("t", [[3], [1, 8, 3, 5, 2]])
+def test_the_noise_is_predicted_alike_in_parts_and_as_a_whole(t):
     x = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
-        whole, parts = (noise_predictor(small_network(), on(n))(x, torch.tensor([3])) for n in (1, 2))
+        whole, parts = (noise_predictor(small_network(), on(n))(x, torch.tensor(t)) for n in (1, 2))
     torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)

@@ -17,7 +17,7 @@ from engine.errors import UserError
 from engine.randomness import generator
 
 NoisePredictor = Callable[[Tensor, Tensor], Tensor]
-"""eps_theta(x_t, t): the noise in the images x_t, (n, 1, h, w), at step t, a tensor (1,)."""
+"""eps_theta(x_t, t): the noise in the images x_t, (n, 1, h, w), at step t, a tensor (1,), or at steps t, (n,)."""
 
 
 @torch.no_grad()
@@ -74,7 +74,12 @@ def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         inputs = x.to(hardware.precision, memory_format=hardware.layout)
-        return torch.cat(list(hardware.each(lambda part: network(inputs[part], t).float().contiguous(), len(x))))
+
+        def predict_part(part: slice) -> Tensor:
+            at = t if len(t) == 1 else t[part]  # one step for all images is embedded once
+            return network(inputs[part], at).float().contiguous()
+
+        return torch.cat(list(hardware.each(predict_part, len(x))))
 
     return predict
 
