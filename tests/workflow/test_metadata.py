@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
@@ -51,7 +52,8 @@ def test_codemeta_says_what_the_citation_says():
     assert codemeta["@context"] == "https://w3id.org/codemeta/3.0"
     assert codemeta["name"] == citation["title"]
     assert codemeta["description"] == citation["abstract"]
-    assert codemeta["version"] == citation["version"]
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert codemeta["version"] == citation["version"] == package["version"]
     assert codemeta["keywords"] == citation["keywords"]
     assert codemeta["license"] == f"https://spdx.org/licenses/{citation['license']}"
     assert [author["name"] for author in codemeta["author"]] == [author["name"] for author in citation["authors"]]
