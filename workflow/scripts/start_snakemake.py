@@ -1,5 +1,6 @@
 """Start Snakemake as `make` does: on all cores that this process may use, unless --cores is given, without what the
-user's environment says to Python, and with a cache folder and a user's name where the system has none.
+user's environment says to Python, with a cache folder and a user's name where the system has none, and without the
+lock of a run that was killed.
 """
 
 import os
@@ -7,8 +8,14 @@ import sys
 from pathlib import Path
 
 from engine.environment import cores, provide, shield
+from engine.lock import note_start, remove_stale
 
 if __name__ == "__main__":
-    provide(os.environ, Path(".snakemake").absolute())
+    folder = Path(".snakemake").absolute()
+    provide(os.environ, folder)
     shield(os.environ)
+    if remove_stale(folder):
+        print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
+    if not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+        note_start(folder, sys.argv)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--cores", str(cores()), *sys.argv[1:]])

@@ -1,0 +1,74 @@
+"""Snakemake's lock is removed where its run is certainly over, and nowhere else."""
+
+import json
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from engine.lock import note_start, remove_stale
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Snakemake's folder, locked by a process that is gone."""
+    folder = tmp_path / "King's R&D (été)" / ".snakemake"
+    (folder / "locks").mkdir(parents=True)
+    for name in ("0.input.lock", "0.output.lock"):
+        (folder / "locks" / name).write_text("results/demo")
+    note_start(folder, ["start_snakemake.py", "--configfile", "presets/demo.yaml"])
+    change(folder, created=psutil.Process().create_time() - 100)  # this process has the number of one that is gone
+    return folder
+
+
+def change(folder, **entries):
+    file = folder / "started.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries))
+
+
+def test_the_lock_of_a_killed_run_is_removed_once(folder):
+    assert remove_stale(folder) and not list((folder / "locks").iterdir())
+    assert not remove_stale(folder)
+
+
+def test_a_run_that_goes_on_keeps_its_lock(folder):
+    note_start(folder, [])
+    assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
+
+
+@pytest.mark.parametrize("entries", [{"host": "another"}, {"all_jobs_here": False}, {"pid": None}, {"created": "x"}])
+def test_a_run_that_is_not_known_to_be_over_keeps_its_lock(folder, entries):
+    change(folder, **entries)
+    assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}"])
+def test_without_a_sound_record_the_lock_stays(folder, text):
+    (folder / "started.json").unlink()
+    if text is not None:
+        (folder / "started.json").write_text(text)
+    assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
+
+
+@pytest.mark.parametrize("option", ["--profile=profiles/slurm", "--profile", "--executor", "-e"])
+def test_jobs_on_other_machines_keep_the_lock(folder, option):
+    note_start(folder, ["start_snakemake.py", option])
+    change(folder, created=0.0)
+    assert not remove_stale(folder)
+
+
+def test_a_job_that_outlives_its_run_keeps_the_lock(folder):
+    script = folder / "scripts" / "tmp.train_ddpm.py"
+    script.parent.mkdir()
+    script.write_text("import time; print('up', flush=True); time.sleep(60)")
+    job = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    job.stdout.readline()
+    try:
+        assert not remove_stale(folder)
+    finally:
+        job.kill()
+        job.wait()
+    time.sleep(0.1)
+    assert remove_stale(folder)
