@@ -142,7 +142,7 @@ def starts(jobs: dict[str, int]) -> float:
     return total
 
 
-def estimate(config: dict, threads: int, at_least: float = 5.0) -> tuple[str, dict[str, float]]:
+def estimate(config: dict, threads: int, at_least: float = 1.5) -> tuple[str, dict[str, float]]:
     """What computes, and the seconds of each part; `at_least` is the time that each measurement takes."""
     threads = min(threads, config["execution"]["threads"])
     ours, parts = network(config, threads, at_least)

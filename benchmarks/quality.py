@@ -1,6 +1,6 @@
 """What the minutes of training buy: the quality of finished runs' samples against the time of their training.
 
-.venv/bin/python -m benchmarks.quality results/demo results/epochs-25 ...
+.venv/bin/python -m benchmarks.quality results/demo results/epochs-40 ...
 
 `make quality` makes the demo with the settings in benchmarks/variants/ and calls this. A run with other settings is a
 preset laid over another, with a `preset:` name of its own; the Frechet distance is in its claims/samples.json.
