@@ -63,6 +63,7 @@ def test_small_rules_share_cluster_jobs_and_the_download_stays_where_the_network
     alone = {"train_ddpm", "train_classifier", "generate_samples", "take_start"} | fetching
     alone |= {"denoise_gaussians", "denoise_one_gaussian", "denoise_training_image", "denoise_originals"}
     alone |= {"ship_weights", "write_card", "gallery", "fetch"}
+    alone |= {"explore_memory_network", "denoise_starts", "sample_in_steps", "return_digits", "beyond"}
     groups = {}
     for _, block in rule_blocks():
         name = re.match(r"rule (\w+)", block)
@@ -73,7 +74,7 @@ def test_small_rules_share_cluster_jobs_and_the_download_stays_where_the_network
             assert name[1] in alone, f"{name[1]} would wait in the queue by itself"
         assert not (group and "gpu=" in block)
         assert ("localrule: True" in block) == bool(name and name[1] in fetching)
-    assert groups.keys() == {"images", "weights", "equations", "claims", "documents"}
+    assert groups.keys() == {"images", "weights", "equations", "claims", "documents", "beyond"}
     for profile in ("slurm", "generic"):
         settings = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())
         assert settings["group-components"].keys() <= groups.keys()

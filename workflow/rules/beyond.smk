@@ -20,6 +20,8 @@ rule explore_forcing:
         "<logs>/explore_forcing.log",
     benchmark:
         "<benchmarks>/explore_forcing.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -45,6 +47,8 @@ rule explore_reversal:
         "<logs>/explore_reversal.log",
     benchmark:
         "<benchmarks>/explore_reversal.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -67,6 +71,8 @@ rule explore_digits:
         "<logs>/explore_digits.log",
     benchmark:
         "<benchmarks>/explore_digits.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -93,6 +99,8 @@ rule explore_memory:
         "<logs>/explore_memory.log",
     benchmark:
         "<benchmarks>/explore_memory.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -115,6 +123,8 @@ rule explore_memory_digits:
         "<logs>/explore_memory_digits.log",
     benchmark:
         "<benchmarks>/explore_memory_digits.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -175,6 +185,8 @@ rule explore_start:
         "<logs>/explore_start.log",
     benchmark:
         "<benchmarks>/explore_start.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -225,6 +237,8 @@ rule explore_start_network:
         "<logs>/explore_start_network.log",
     benchmark:
         "<benchmarks>/explore_start_network.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -257,6 +271,8 @@ rule explore_steps:
         "<logs>/explore_steps.log",
     benchmark:
         "<benchmarks>/explore_steps.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     params:
@@ -283,8 +299,7 @@ rule sample_in_steps:
         steps="[0-9]+",
     conda:
         "../../envs/learn.yaml"
-    # There are many of these jobs, and a small network takes several of them better than one with several threads.
-    threads: 1
+    threads: config["execution"]["threads"]
     resources:
         gpu=1,
     params:
@@ -310,6 +325,8 @@ rule explore_steps_network:
         "<logs>/explore_steps_network.log",
     benchmark:
         "<benchmarks>/explore_steps_network.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
@@ -337,6 +354,8 @@ rule explore_decision:
         "<logs>/explore_decision.log",
     benchmark:
         "<benchmarks>/explore_decision.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]
@@ -365,7 +384,7 @@ rule return_digits:
         t="[0-9]+",
     conda:
         "../../envs/learn.yaml"
-    threads: 1  # as in sample_in_steps
+    threads: config["execution"]["threads"]
     resources:
         gpu=1,
     params:
@@ -392,6 +411,8 @@ rule explore_decision_network:
         "<logs>/explore_decision_network.log",
     benchmark:
         "<benchmarks>/explore_decision_network.tsv"
+    group:
+        "beyond"
     conda:
         "../../envs/learn.yaml"
     threads: config["execution"]["threads"]

@@ -145,12 +145,12 @@ def test_law_of_the_leap_in_both_outcomes():
 
 
 def test_measure_gives_every_record_and_the_same_for_the_same_seed():
-    """On a schedule that leaves nearly all of the images, the reader knows them and the steps still follow the law."""
-    digits, schedule = read_embedded_digits(8, seed=0), VarianceSchedule.linear(10, 1e-4, 1e-3)
+    """On a schedule that leaves 88% of the images, the reader knows them and the steps still follow the law."""
+    digits, schedule = read_embedded_digits(8, seed=0), VarianceSchedule.linear(10, 1e-3, 0.05)
     records = forward.measure(digits, [], schedule, seed=3)
     names = {"pictures", "visible", "information", "signal", "detectable", "added_noise", "leap", "law"}
     assert set(records) == names
-    assert records["visible"]["accuracy"] > 0.9 and records["detectable"]["accuracy"] > 0.8
+    assert records["visible"]["accuracy"] > 0.85 and records["detectable"]["accuracy"] > 0.95
     assert records["information"]["share"] > 0.5
     assert records["law"]["p_value"] > 0.001 and records["law"]["pixels"] == 20 * 64
     assert records == forward.measure(digits, [], schedule, seed=3)
