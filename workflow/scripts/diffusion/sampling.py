@@ -79,7 +79,8 @@ def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
             at = t if len(t) == 1 else t[part]  # one step for all images is embedded once
             return network(inputs[part], at).float().contiguous()
 
-        return torch.cat(list(hardware.each(predict_part, len(x))))
+        first, *others = hardware.each(predict_part, len(x))
+        return torch.cat([first, *others]) if others else first
 
     return predict
 
