@@ -9,7 +9,4 @@ RESULTS = ROOT / "results" / "benchmarks"
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from engine.environment import shield  # noqa: E402
 
-_waiting = os.environ.get("OMP_WAIT_POLICY")
 shield(os.environ)
-if _waiting is None:
-    del os.environ["OMP_WAIT_POLICY"]  # the others, whose threads share every operation, are measured as they come

@@ -27,6 +27,7 @@ if sentence := environment.refusal(os.environ, ROOT):
     raise WorkflowError(sentence)
 environment.provide(os.environ, Path(".snakemake").resolve())
 environment.shield(os.environ)
+environment.wait_asleep(os.environ)
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     if "'" in str(folder := workflow.deployment_settings.conda_prefix or Path.cwd()):
         raise WorkflowError(

@@ -7,29 +7,24 @@ from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import Digits, rescale
 from diffusion.sampling import Sampler
 from diffusion.unet import UNet
-from engine.checkpoints import StateFolder, collect, experiment
+from engine.checkpoints import SavedSampling
 from engine.device import prepare
 from engine.job import job
 from engine.randomness import generator
 
 params, inputs = snakemake.params, snakemake.input
-# The batch size changes no image, so it is no param: changing it is no reason to make them again.
-wanted = snakemake.config["execution"]["batch_size"]
 
 with job(snakemake):
     images = Digits.load(inputs.images).train_images
     chosen = torch.randperm(len(images), generator=generator(params.seed, "originals"))[: params.total]
     x_0 = rescale(images[chosen])
     hardware = prepare(snakemake.threads, **params.compute)
-    batch_size = hardware.at_once(wanted)
     schedule = VarianceSchedule.linear(**params.schedule)
     eps = torch.randn(x_0.shape, generator=generator(params.seed, "originals, noise"))
     x_T = forward_leap(x_0, schedule.T, eps, schedule)
     model = UNet.load(inputs.weights, params.network["channels"], x_0.shape[-1])
     sampler = Sampler.of(model, schedule, params.seed, hardware)
-    # Undeclared, as in generate_samples.py.
+    saved = SavedSampling.of(snakemake, "denoise_originals.py", hardware)
     folder = Path(snakemake.output.data).with_name("originals_states")
-    states = StateFolder(folder, experiment(snakemake, "denoise_originals.py", hardware))
-    process = lambda left, size: sampler.in_batches("originals", left, size, x_T[left.start :])  # noqa: E731
-    x = collect(process, range(len(chosen)), batch_size, schedule.T + 1, states, hardware)
+    x = saved.collect(sampler, "originals", range(len(chosen)), folder, x_T)
     np.savez(snakemake.output.data, index=chosen.numpy(), images=x[:, 0].numpy())

@@ -10,14 +10,12 @@ from diffusion.forward import VarianceSchedule, forward_leap, forward_process
 from diffusion.images import Digits, rescale, snapshots
 from diffusion.sampling import draw_noise
 from diffusion.unet import UNet
-from engine.checkpoints import StateFolder, collect, experiment
+from engine.checkpoints import SavedSampling
 from engine.device import prepare
 from engine.job import job
 from engine.randomness import generator
 
 params, inputs, output = snakemake.params, snakemake.input, snakemake.output
-# The batch size changes no image, so it is no param: changing it is no reason to make them again.
-wanted = snakemake.config["execution"]["batch_size"]
 
 with job(snakemake):
     t = int(snakemake.wildcards.t)
@@ -36,14 +34,12 @@ with job(snakemake):
     hardware = prepare(snakemake.threads, **params.compute)
     model = UNet.load(inputs.weights, params.network["channels"], x_0.shape[-1])
     sampler = replace(SubsequenceSampler.of(model, schedule, params.seed, hardware), times=subsequence(t, t), eta=1.0)
+    saved = SavedSampling.of(snakemake, "return_digits.py", hardware)
     folder, returned = Path(output.data).with_name(f"t{t}_states"), {}
-    name, size = experiment(snakemake, "return_digits.py", hardware), hardware.at_once(wanted)
     starts = {"figure 6": x_t.expand(NINE, -1, -1, -1), "decision": forward_leap(x_0, t, eps, schedule)}
     for stream, start in starts.items():
-        # Undeclared, as in generate_samples.py.
-        states = StateFolder(folder / stream.replace(" ", "_"), name)
-        process = lambda left, size, s=stream, x=start: sampler.in_batches(s, left, size, x[left.start :])  # noqa: E731
-        returned[stream] = collect(process, range(len(start)), size, t + 1, states, hardware)[:, 0].numpy()
+        place = folder / stream.replace(" ", "_")
+        returned[stream] = saved.collect(sampler, stream, range(len(start)), place, start)[:, 0].numpy()
     np.savez(
         output.data,
         index=chosen.numpy(),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from engine import device, environment
-from engine.environment import ForShell, cores, provide, quotas, refusal, shield
+from engine.environment import ForShell, cores, provide, quotas, refusal, shield, wait_asleep
 
 HOSTILE = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -37,19 +37,18 @@ def test_what_the_user_set_for_other_programs_does_not_reach_a_job():
         "PIP_USER": "0",
         "MPLBACKEND": "agg",
         "MATPLOTLIBRC": os.devnull,
-        "OMP_WAIT_POLICY": "PASSIVE",
     }
 
 
 def test_who_asks_for_active_waiting_gets_it():
     given = {"OMP_WAIT_POLICY": "ACTIVE"}
-    shield(given)
+    wait_asleep(given)
     assert given["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the library of OpenMP is another one there")
-def test_openmp_waits_passively_where_torch_is_loaded_after_the_shield():
-    program = "import os; from engine.environment import shield; shield(os.environ); import torch"
+def test_openmp_waits_asleep_where_torch_is_loaded_afterwards():
+    program = "import os; from engine.environment import wait_asleep; wait_asleep(os.environ); import torch"
     known = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     done = subprocess.run(
         [sys.executable, "-c", program],

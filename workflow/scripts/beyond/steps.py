@@ -101,6 +101,10 @@ class SubsequenceSampler(Sampler):
     """From where it starts, falling to 0."""
     eta: float = 1.0
 
+    @property
+    def points(self) -> int:
+        return len(self.times)
+
     def _backward(self, x: Tensor, noise: Tensor) -> Iterator[tuple[int, Tensor]]:
         return backward_process(self.eps_theta, x, lambda t: noise[:, t], self.schedule, self.times, self.eta)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from beyond.digits import Square, angle, flow, limit, recovered
 from beyond.reversal import gradient_norm, heat
-from claims.reversal import random_numbers
 from claims.statistics import d_prime_of_choice, share
 from diffusion.images import Digits
+from engine.randomness import numpy_generator
 
 Array = NDArray[np.floating]
 
@@ -139,7 +139,7 @@ def _back(
     """u(., T) of each of the starts, (n, K), with a white error of the share `error` of its norm; and what comes back
     from it without mollification, and by each of the methods.
     """
-    random = random_numbers(seed, f"digits, {stream}")
+    random = numpy_generator(seed, f"beyond, digits, {stream}")
     exact = flow(start, eigenvalues, T)
     deltas = error * np.linalg.norm(exact, axis=1)
     data = exact + deltas[:, None] * _unit(random.standard_normal(exact.shape))

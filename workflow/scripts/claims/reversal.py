@@ -32,7 +32,7 @@ from beyond.reversal import (
 )
 from claims.statistics import total_variation, total_variation_bound
 from diffusion.pde import Grid, combination, eigenvalue
-from engine.randomness import generator
+from engine.randomness import numpy_generator
 
 Array = NDArray[np.floating]
 
@@ -69,15 +69,10 @@ def start() -> tuple[Array, Array]:
     return amplitudes / np.linalg.norm(amplitudes), eigenvalue(np.arange(1, MODES + 1), L)
 
 
-def random_numbers(seed: int, stream: str, *address: int) -> np.random.Generator:
-    """Numpy's random numbers for one address, as `engine.randomness.generator` gives PyTorch's."""
-    return np.random.default_rng(generator(seed, f"beyond, {stream}", *address).initial_seed())
-
-
 def errors_of_data(delta: float, draws: int, seed: int, stream: str) -> Array:
     """Errors of norm delta in random directions, (draws, MODES): Gaussian in the first CELLS modes."""
     noise = np.zeros((draws, MODES))
-    noise[:, :CELLS] = random_numbers(seed, f"reversal, {stream}").standard_normal((draws, CELLS))
+    noise[:, :CELLS] = numpy_generator(seed, f"beyond, reversal, {stream}").standard_normal((draws, CELLS))
     return delta * noise / np.linalg.norm(noise, axis=1, keepdims=True)
 
 
@@ -207,7 +202,7 @@ def with_noise(levels: Sequence[float], ends: Sequence[float], paths: int, steps
         starts = Starts(amplitudes / stationary_deviation(eigenvalues, level), PROBABILITY)
         for j, end in enumerate(ends):
             schedule = ModeSchedule.graded(eigenvalues, end, steps)
-            random = random_numbers(seed, "reversal, noise", i, j)
+            random = numpy_generator(seed, "beyond, reversal, noise", i, j)
             first = random.choice(len(amplitudes), paths, p=PROBABILITY)
             noise = random.standard_normal((2, paths, NOISY_MODES))
             ended = carried_forward(starts.x_0[first], steps, noise[0], schedule)
@@ -243,7 +238,7 @@ def there_and_back(level: float, end: float, steps: int, seed: int, paths: int =
     deviation = stationary_deviation(eigenvalues, level)
     starts = Starts(amplitudes / deviation, PROBABILITY)
     schedule = ModeSchedule.graded(eigenvalues, end, steps)
-    random = random_numbers(seed, "reversal, paths shown")
+    random = numpy_generator(seed, "beyond, reversal, paths shown")
     first = random.choice(len(amplitudes), paths, p=PROBABILITY)
     halfway = int(np.searchsorted(schedule.times, end / 20))
     noise = random.standard_normal((2, paths, NOISY_MODES))

@@ -102,6 +102,11 @@ class Sampler:
         shape = (1, model.image_size, model.image_size)
         return cls(noise_predictor(model, hardware), schedule.to(hardware.device), shape, seed)
 
+    @property
+    def points(self) -> int:
+        """How many (t, x_t) a process yields, both ends included."""
+        return self.schedule.T + 1
+
     def process(self, stream: str, indices: Sequence[int], x_T: Tensor | None = None) -> Iterator[tuple[int, Tensor]]:
         """Algorithm 2 for the samples `indices` of a stream: yields (t, x_t) for t = T, T - 1, ..., 0.
 

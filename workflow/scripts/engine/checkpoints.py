@@ -9,8 +9,9 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -158,16 +159,64 @@ def collect(
     continues after it.
     """
     states.remove_partial()
-    ends = saved[1]["ends"] if (saved := states.load()) else torch.empty(0)
+    _, tensors, record = states.load() or (0, {"ends": torch.empty(0)}, {"seconds": 0.0})
+    ends, started = tensors["ends"], time.monotonic() - record["seconds"]
     left = indices[len(ends) :]
     if len(ends):
         logger.info("continuing after %d of %d", len(ends), len(indices))
     for t, x in follow(process(left, batch_size), "sampling", -(-len(left) // batch_size) * steps, wait=hardware.wait):
         if t == 0:
             ends = torch.cat([ends, x.cpu()]) if len(ends) else x.cpu()
-            states.save(len(ends), {"ends": ends}, {})
+            states.save(len(ends), {"ends": ends}, {"seconds": time.monotonic() - started})
     states.remove_old_experiments()
     return ends
+
+
+class BatchSampler(Protocol):
+    """What draws samples, one batch after the other: see `diffusion.sampling.Sampler`."""
+
+    @property
+    def points(self) -> int: ...
+
+    def in_batches(
+        self, stream: str, indices: Sequence[int], batch_size: int, x_T: Tensor | None = None
+    ) -> Iterable[tuple[int, Tensor]]: ...
+
+
+@dataclass(frozen=True)
+class SavedSampling:
+    """The sampling of a rule's job, each of whose batches is saved when it is finished."""
+
+    experiment: str
+    batch_size: int
+    hardware: Hardware
+
+    @classmethod
+    def of(cls, snakemake, script: str, hardware: Hardware) -> Self:
+        """For the rule of this script. The batch size, which changes no sample, is taken from the settings and is none
+        of the rule's params: to change it is no reason to make the samples again.
+        """
+        wanted = snakemake.config["execution"]["batch_size"]
+        return cls(experiment(snakemake, script, hardware), hardware.at_once(wanted), hardware)
+
+    def collect(
+        self, sampler: BatchSampler, stream: str, indices: Sequence[int], folder: Path, x_T: Tensor | None = None
+    ) -> Tensor:
+        """The samples x_0, (n, 1, h, w) on the CPU, from as many images x_T where they are given. `folder` holds the
+        states. No rule declares it, since Snakemake removes what a failed job declared.
+        """
+
+        def process(left: Sequence[int], batch_size: int) -> Iterable[tuple[int, Tensor]]:
+            starts = None if x_T is None else x_T[len(indices) - len(left) :]
+            return sampler.in_batches(stream, left, batch_size, starts)
+
+        states = StateFolder(folder, self.experiment)
+        return collect(process, indices, self.batch_size, sampler.points, states, self.hardware)
+
+    def seconds(self, folder: Path) -> float:
+        """What the samples of a folder took, in all sittings."""
+        saved = StateFolder(folder, self.experiment).load()
+        return saved[2]["seconds"] if saved else 0.0
 
 
 def run(

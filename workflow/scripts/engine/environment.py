@@ -34,8 +34,7 @@ def shield(environment: MutableMapping[str, str]) -> None:
     """Change the environment so that what this process starts from now on does not depend on the user's settings.
 
     Python imports nothing from the user's folders and keeps its defaults; matplotlib reads no file of the user's and
-    opens no window; pip, which conda calls, installs where it should; and threads of OpenMP that wait for one another
-    sleep, since on a busy machine they would take the time of those that work (OpenMP reads this when it is loaded).
+    opens no window; and pip, which conda calls, installs where it should.
     """
     kept = ("PYTHONHOME", "PYTHONNOUSERSITE")  # where Python itself is, if not beside its program; and a shield as this
     for name in [name for name in environment if name.startswith("PYTHON") and name not in kept]:
@@ -45,6 +44,12 @@ def shield(environment: MutableMapping[str, str]) -> None:
     environment["PIP_USER"] = "0"
     environment["MPLBACKEND"] = "agg"
     environment["MATPLOTLIBRC"] = os.devnull
+
+
+def wait_asleep(environment: MutableMapping[str, str]) -> None:
+    """Let threads of OpenMP that wait for one another sleep, unless the user says otherwise: on a busy machine they
+    would take the time of those that work. OpenMP reads this when it is loaded.
+    """
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

@@ -17,5 +17,13 @@ def generator(seed: int, stream: str, *address: int) -> torch.Generator:
 
     Numpy's SeedSequence mixes the address into 64 bits, so that neighbouring addresses give independent streams.
     """
-    words = np.random.SeedSequence([seed, zlib.crc32(stream.encode()), *address]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(words[0]))
+    return torch.Generator().manual_seed(_word(seed, stream, *address))
+
+
+def numpy_generator(seed: int, stream: str, *address: int) -> np.random.Generator:
+    """Numpy's generator for one address, for what numpy computes."""
+    return np.random.default_rng(_word(seed, stream, *address))
+
+
+def _word(seed: int, stream: str, *address: int) -> int:
+    return int(np.random.SeedSequence([seed, zlib.crc32(stream.encode()), *address]).generate_state(1, np.uint64)[0])

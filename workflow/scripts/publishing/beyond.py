@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from publishing.plots import WIDTH, _interval_ticks, new_figure, show, tiled
+from publishing.plots import WIDTH, interval_ticks, new_figure, show, tiled
 
 GREY = "0.55"
 
@@ -168,7 +168,7 @@ def _recovered_profiles(ax: Axes, data: dict) -> None:
         ax.plot(x, zero + curve, color="black", linewidth=0.4 if name == "without" else 1.1)
         ax.text(x[-1] * 1.04, zero, name, va="center", fontsize=8)
     ax.set(xlabel="$x$", title=rf"a start, its end at $T = {data['end']:g}$, and back")
-    _interval_ticks(ax, x)
+    interval_ticks(ax, x)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
 

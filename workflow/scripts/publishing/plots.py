@@ -181,11 +181,11 @@ def _space_time(ax: Axes, x: np.ndarray, t: np.ndarray, u: np.ndarray) -> None:
     image = ax.pcolormesh(x, t[::step], u[::step], cmap="cividis", norm=norm, shading="nearest", rasterized=True)
     ax.contour(x, t[::step], u[::step], levels=[0.0], colors="white", linewidths=0.7)
     ax.set(xlabel="$x$", ylabel="$t$", title="solution $u(x,t)$; its zeros in white")
-    _interval_ticks(ax, x)
+    interval_ticks(ax, x)
     ax.figure.colorbar(image, ax=ax, pad=0.02, aspect=30)
 
 
-def _interval_ticks(ax: Axes, x: np.ndarray) -> None:
+def interval_ticks(ax: Axes, x: np.ndarray) -> None:
     length = x[0] + x[-1]
     name = r"$\pi$" if np.isclose(length, np.pi) else f"{length:g}"
     ax.set_xticks([0, length / 2, length], ["0", r"$\pi/2$" if name == r"$\pi$" else f"{length / 2:g}", name])
@@ -201,7 +201,7 @@ def _profiles(ax: Axes, x: np.ndarray, t: np.ndarray, u: np.ndarray, times: np.n
         ax.plot(x, zero + u[np.argmin(np.abs(t - time))], color="black", linewidth=1.1)
         ax.text(x[-1] * 1.03, zero, f"$t = {time:g}$", va="center", fontsize=8)
     ax.set(xlabel="$x$", title="profiles $u(\\cdot, t)$")
-    _interval_ticks(ax, x)
+    interval_ticks(ax, x)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
 
