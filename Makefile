@@ -120,7 +120,7 @@ lecture: .venv/notebooks  ## the teaching notebooks in JupyterLab
 	.venv/bin/python -m jupyterlab notebooks $(ARGS)
 
 test: .venv/tests  ## every test
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: .venv/tests  ## ruff, snakefmt, the types (pyrefly) and snakemake --lint
 	.venv/bin/python -m ruff check .

@@ -158,13 +158,24 @@ def test_an_input_that_was_damaged_since_is_told_with_its_name(rule, damage):
     assert f"rule second cannot use {rule.input}" in said and "Traceback" not in said and "delete it" in said
 
 
-def test_a_file_that_was_replaced_on_purpose_may_be_used(rule):
+def test_a_file_that_was_replaced_on_purpose_may_be_used_and_is_named(rule):
+    """A table that was cut at the end of a line is of this kind too: nothing in it says that it was longer."""
     rule.first()
     np.savez(rule.input, a=np.arange(3))
     snakemake = SimpleNamespace(rule="second", log=[str(rule.log)], input=[rule.input], output=[rule.output])
     with job(snakemake), np.load(rule.input) as arrays:
         np.savez(rule.output, a=arrays["a"])
-    assert f"wrote {rule.output}, SHA-256 " in rule.log.read_text()
+    said = rule.log.read_text()
+    assert f"wrote {rule.output}, SHA-256 " in said
+    assert f"{rule.input} is not what an earlier rule wrote there" in said
+
+
+def test_an_input_as_it_was_written_is_not_spoken_of(rule):
+    rule.first()
+    snakemake = SimpleNamespace(rule="second", log=[str(rule.log)], input=[rule.input], output=[rule.output])
+    with job(snakemake):
+        np.savez(rule.output, a=np.arange(2))
+    assert "earlier rule" not in rule.log.read_text()
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ LARGE = "execution.batch_size, ddpm.batch_size, ddpm.T, data.image_size, samples
 def job(snakemake) -> Iterator[None]:
     """Log to the rule's log file, and warnings to the terminal. An error that the user can correct, a lack of memory,
     Ctrl-C and an input that was damaged after a rule wrote it end the script with one sentence and an exit code that is
-    not 0; anything else is a bug, and keeps its traceback. At the end the log lists the outputs with their SHA-256.
+    not 0; anything else is a bug, and keeps its traceback. At the end the log lists the outputs with their SHA-256; by
+    these the next rule warns of an input that was altered since, as a table that was cut at the end of a line.
     """
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
@@ -43,6 +44,12 @@ def job(snakemake) -> Iterator[None]:
     try:
         # Snakemake's jobs start with Ctrl-C held back (see settings.smk): it is answered from here on.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        for file in altered(map(str, snakemake.input), Path(snakemake.log[0]).parent) if first else ():
+            logging.warning(
+                "%s is not what an earlier rule wrote there, and is used as it is: delete it and run again if that is "
+                "not on purpose",
+                file,
+            )
         yield
     except UserError as error:
         logging.error("error: %s", error)
@@ -87,12 +94,17 @@ def changed_files(inputs: Iterable[str], logs: Path) -> list[str]:
     """Inputs that are missing, and all files that are not what the `logs` of the run say was written: what was made
     from a damaged file is damaged too.
     """
+    return [file for file in inputs if not Path(file).exists()] + altered(None, logs)
+
+
+def altered(files: Iterable[str] | None, logs: Path) -> list[str]:
+    """Those of the files, or of all that the `logs` of the run name, that are there but are not what was written."""
     wrote = re.compile(r"wrote (.+), SHA-256 ([0-9a-f]{64})$", re.M)
-    sums = {}
+    sums: dict[str, str] = {}
     for log in logs.glob("*.log"):
         sums |= dict(wrote.findall(log.read_text("utf-8", errors="replace")))
-    missing = [file for file in inputs if not Path(file).exists()]
-    return missing + [file for file, expected in sums.items() if Path(file).is_file() and sha256(file) != expected]
+    asked = sums if files is None else sums.keys() & set(files)
+    return [file for file in asked if Path(file).is_file() and sha256(file) != sums[file]]
 
 
 def asked_to_stop() -> Callable[[], bool]:
