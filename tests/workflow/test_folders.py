@@ -1,8 +1,10 @@
 """Where the workflow may stand and be started, and what else may lie there."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,16 @@ def test_without_home_and_name_the_start_script_plans_a_run(checkout):
         text=True,
     )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("seconds", [0.7, 1.2, 1.8, 2.5])
+def test_ctrl_c_while_snakemake_starts_leaves_no_traceback(checkout, seconds):
+    command = [sys.executable, "workflow/scripts/start_snakemake.py", "-n", "-q", "rules"]
+    with subprocess.Popen(command, cwd=checkout.folder, stderr=subprocess.PIPE, text=True) as run:
+        time.sleep(seconds)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate()[1]
+    assert run.returncode in (0, 130, -signal.SIGINT) and "Traceback" not in said, said
 
 
 def sources(checkout: Checkout, *arguments: str) -> set[str]:

@@ -10,6 +10,20 @@ from pathlib import Path
 from engine.environment import cores, provide, shield
 from engine.lock import note_start, remove_stale
 
+# Snakemake answers Ctrl-C while jobs run, but with a traceback while it is loaded or makes its plan.
+SNAKEMAKE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+from snakemake.cli import main
+sys.argv[0] = "snakemake"
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    main()
+except KeyboardInterrupt:
+    print("stopped by Ctrl-C: run again to go on", file=sys.stderr)
+    sys.exit(130)
+"""
+
 if __name__ == "__main__":
     folder = Path(".snakemake").absolute()
     provide(os.environ, folder)
@@ -18,4 +32,4 @@ if __name__ == "__main__":
         print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
     if not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
         note_start(folder, sys.argv)
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--cores", str(cores()), *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, "-c", SNAKEMAKE, "--cores", str(cores()), *sys.argv[1:]])
