@@ -47,14 +47,16 @@ def test_arithmetic_is_that_of_a_step_for_every_visit():
     assert found["use_with_tutorials_images"] == pytest.approx(100 * found["use_of_peak"])  # 10,000 for the 100
     assert found["use_in_bfloat16"] == pytest.approx(found["use_of_peak"] * 35.6 / 71)
     rest = 1 - convolutions
-    for name, saved in (("use_winograd_2", 2.25), ("use_winograd_4", 4)):
+    for name, saved in (("use_winograd_2", 2.25), ("use_winograd_4", 4), ("use_winograd_6", 324 / 64)):
         assert found[name] == pytest.approx(found["use_of_peak"] * (rest + convolutions / saved))
 
 
 def test_arithmetic_of_the_paper_in_both_readings():
     found = network.arithmetic(Experiment(64, 32, 500, 60_000))
-    printed = [found[f"use_{name}"] for name in ("of_peak", "winograd_2", "winograd_4", "with_tutorials_images")]
-    assert printed == pytest.approx([3.9, 2.2, 1.6, 0.65], abs=0.05)
+    printed = [
+        found[f"use_{name}"] for name in ("of_peak", "winograd_2", "winograd_4", "winograd_6", "with_tutorials_images")
+    ]
+    assert printed == pytest.approx([3.9, 2.2, 1.6, 1.4, 0.65], abs=0.05)
 
 
 def test_grams_a_mile():

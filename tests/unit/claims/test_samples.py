@@ -17,6 +17,7 @@ from claims.samples import (
     measure,
     neighbours,
     nines,
+    no_digits,
     one_gaussian,
     originals,
     spread,
@@ -159,11 +160,21 @@ def test_the_images_of_figure_3_have_a_chance_by_the_samples_rate():
 
 
 def test_all_samples_are_counted():
-    found = nines(BrightImages(), bright((6, 3, 1)), noise=bright((0, 2, 8)), real=bright((9, 1, 0)))
+    real, labels = bright((9, 1, 0)), np.arange(10)
+    found = nines(BrightImages(), bright((6, 3, 1)), bright((0, 2, 8)), real, labels)
     assert (found["share"], found["sure_share"], found["real_share"]) == (0.6, 0.9, 0.9)
     assert (found["noise_share"], found["sure_of_noise"], found["confidence"]) == (0.0, 0.2, 0.9)
     assert found["chance"] == pytest.approx(9 * 0.6**8 * 0.4 + 0.6**9)
     assert found["chance_low"] < found["chance"] < found["chance_high"]
+    # Of the pairs of neighbours two hold the grey image: half bright, and so no more than half as bright.
+    assert found["halves_share"] == found["means_share"] == 0.8 and found["sure_of_halves"] == 1
+
+
+def test_halves_and_means_are_of_images_of_different_digits():
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 2, 2)
+    halves, means = no_digits(images, np.array([7, 7, 1, 1]))
+    assert halves.tolist() == [[[[1, 2], [1, 2]]], [[[3, 0], [3, 0]]]]
+    assert means[:, 0, 0, 0].tolist() == [1.5, 1.5]
 
 
 def test_the_judges_accuracy_is_that_of_its_training():

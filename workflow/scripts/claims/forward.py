@@ -114,6 +114,7 @@ def visible(reader: Reader, clean: Tensor, early: Tensor, at_T: Tensor, truth: n
         "early": early_step(schedule),
         "chance": float(np.bincount(truth).max() / len(truth)),
         "of_two": float(stats.norm.cdf(apart / 2).mean()),
+        "size": clean.shape[-1],
         "images": len(truth),
         "training_images": len(reader.images),
     }
@@ -161,6 +162,7 @@ def detectable(reader: Reader, at_T: Tensor, gaussian: Tensor) -> dict:
         **ends("d_prime", map(d_prime_of_decision, told)),
         "matched_filter": left**0.5 * reader.images.mean(dim=0).norm().item(),
         "amplitude": left**0.5,
+        "size": at_T.shape[-1],
         "images": len(at_T) + len(gaussian),
     }
 

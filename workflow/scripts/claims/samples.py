@@ -68,13 +68,26 @@ def figure_3(recognise: Recogniser, images: Tensor, samples: Tensor) -> dict:
     }
 
 
-def nines(recognise: Recogniser, samples: Tensor, noise: Tensor, real: Tensor) -> dict:
+def no_digits(images: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Images that look like digits in part and are none: the left half of an image with the right half of the next, and
+    the mean of the two, of pairs that show different digits.
+    """
+    following = images.roll(-1, dims=0)
+    differ = torch.from_numpy(labels != np.roll(labels, -1))
+    first, second = images[differ], following[differ]
+    left = images.shape[-1] // 2
+    return torch.cat([first[..., :left], second[..., left:]], dim=-1), (first + second) / 2
+
+
+def nines(recognise: Recogniser, samples: Tensor, noise: Tensor, real: Tensor, real_labels: np.ndarray) -> dict:
     """The share of samples that are recognised, with Wilson's 95% interval, and how often nine samples hold at least
-    eight such; beside it the shares of real test images and of pure noise, and the shares of which the classifier alone
-    is sure.
+    eight such; beside it the shares of real test images, of `no_digits` made of them and of pure noise, and the shares
+    of which the classifier alone is sure.
     """
     recognised, sure = recognise(samples)
     of_noise, sure_of_noise = recognise(noise)
+    halves, means = no_digits(real, real_labels)
+    of_halves, sure_of_halves = recognise(halves)
     share = metrics.share(recognised.sum(), len(recognised))
     return {
         "samples": len(recognised),
@@ -85,6 +98,9 @@ def nines(recognise: Recogniser, samples: Tensor, noise: Tensor, real: Tensor) -
         "sure_share": float(sure.mean()),
         "sure_of_noise": float(sure_of_noise.mean()),
         "noise_share": float(of_noise.mean()),
+        "halves_share": float(of_halves.mean()),
+        "sure_of_halves": float(sure_of_halves.mean()),
+        "means_share": float(recognise(means)[0].mean()),
         "real_share": float(recognise(real)[0].mean()),
     }
 
@@ -329,6 +345,7 @@ def measure(
     train, train_labels = rescale(digits.train_images), digits.train_labels.numpy()
     others = train[torch.arange(len(train)) != image]
     test = rescale(spread(digits.test_images, TEST_IMAGES))
+    test_labels = spread(digits.test_labels.numpy(), TEST_IMAGES)
     samples = figures.samples
     noise = torch.randn(samples.shape, generator=generator(seed, "claims, pure noise")).clamp(-1, 1)
     recognise = Recogniser.fit(model, confidence, spread(train, TEST_IMAGES), spread(test, WITH_NEIGHBOURS))
@@ -337,7 +354,7 @@ def measure(
     )
     return {
         "figure_3": figure_3(recognise, figures.nine, samples),
-        "nines": nines(recognise, samples, noise, spread(test[1:], WITH_NEIGHBOURS)),
+        "nines": nines(recognise, samples, noise, *(spread(x[1:], WITH_NEIGHBOURS) for x in (test, test_labels))),
         "judge": judge(summary),
         "counts": counts(figures.labels, train_labels, random),
         "one_gaussian": one_gaussian(
