@@ -3,7 +3,8 @@
 .venv/bin/python -m benchmarks.quality results/demo results/epochs-40 ...
 
 `make quality` makes the demo with the settings in benchmarks/variants/ and calls this. A run with other settings is a
-preset laid over another, with a `preset:` name of its own; the Frechet distance is in its claims/samples.json.
+preset laid over another, with a `preset:` name of its own; the Fréchet distance (squared, as in FID) is in its
+claims/samples.json.
 """
 
 import argparse
@@ -40,25 +41,25 @@ def quality(run: Path) -> dict:
         "low": low,
         "high": high,
         "mean confidence": found["mean_confidence"],
-        "Frechet distance": measures["frechet"]["distance"],
+        "Fréchet distance": measures["frechet"]["distance"],
         "of real images": measures["frechet"]["floor"],
     }
 
 
 def draw(table: pd.DataFrame) -> plots.Figure:
-    """Share recognised with its 95% interval, and Frechet distance, against the minutes of training; a symbol a run."""
+    """Share recognised with its 95% interval, and Fréchet distance, against the minutes of training; a symbol a run."""
     figure = plots.new_figure(2.7)
     left, right = figure.subplots(1, 2)
     style = {"color": "black", "markerfacecolor": "white", "markersize": 5, "linestyle": "none"}
     for marker, (_, run) in zip(cycle("os^Dv<>p*"), table.iterrows(), strict=False):
         bars = [[run["recognised"] - run["low"]], [run["high"] - run["recognised"]]]
         left.errorbar(run["minutes"], run["recognised"], bars, marker=marker, elinewidth=0.8, label=run["run"], **style)
-        right.plot(run["minutes"], run["Frechet distance"], marker=marker, **style)
+        right.plot(run["minutes"], run["Fréchet distance"], marker=marker, **style)
     left.set(ylabel="share recognised with confidence")
     left.yaxis.set_major_formatter("{x:.0%}")
     left.legend(frameon=False, loc="lower right")
     right.axhline(table["of real images"].mean(), color="0.5", linewidth=0.8, label="real images, as many")
-    right.set(ylabel="Fréchet distance, classifier's features", ylim=(0, None))
+    right.set(ylabel="squared Fréchet distance, classifier's features", ylim=(0, None))
     right.legend(frameon=False)
     for ax in (left, right):
         ax.set(xlabel="minutes of training", xlim=(0, None))

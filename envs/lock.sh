@@ -1,6 +1,7 @@
 #!/bin/sh
 # Write every lock, of envs/ and of the benchmarks' peers, from its short list (`make lock`): the full closure of
 # packages, pinned and hashed, valid for Python 3.11 and later on every platform. All take the workflow's versions.
+# CONTRIBUTING.md, "Decisions", says why the .yaml files hold a `pip:` list with hashes and not packages of conda.
 set -eu
 cd "$(dirname "$0")"
 

@@ -175,7 +175,7 @@ def test_what_is_missing_or_other_or_broken_is_told(tmp_path, monkeypatch):
     (tmp_path / "all.in").write_text("-r one.in\nSound_Package==1.1\nbroken-package==1.0\nno-such-package==2\n")
     assert installation.shortfalls(tmp_path / "one.in") == []
     assert installation.shortfalls(tmp_path / "all.in") == [
-        "Sound_Package is there in version 1.0 in place of 1.1",
+        "Sound_Package is installed in version 1.0 instead of 1.1",
         "broken-package cannot be imported (RuntimeError('foreign'))",
         "no-such-package is missing",
     ]

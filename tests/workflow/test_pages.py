@@ -3,10 +3,55 @@
 import re
 
 import pytest
+import yaml
 from conftest import ROOT
 
 PAGES = ["README.md", "ARTIFACT.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def number(text: str, *patterns: str) -> list[int]:
+    """The one number that each pattern finds in a page, its lines joined."""
+    return [int(n) for pattern in patterns for [n] in [re.findall(pattern, " ".join(text.split()))]]
+
+
+def test_the_typed_numbers_of_statements_are_those_of_the_ledger_and_of_the_shipped_run():
+    """The gallery writes docs/README.md from that run. Of the demo the sums alone can be checked."""
+    ledger = yaml.safe_load((ROOT / "paper/claims.yaml").read_text(encoding="utf-8"))["claims"]
+    paper, ours = (sum(claim["of"] == origin for claim in ledger) for origin in ("paper", "ours"))
+    gallery = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    shipped = number(
+        gallery,
+        r"(\d+) statements of the paper",
+        r"paper: (\d+) confirmed",
+        r"(\d+) not confirmed, \d+ not testable here\. \d",
+        r"(\d+) not testable here\. \d",
+        r"(\d+) statements of ours",
+        r"ours: (\d+) confirmed",
+    )
+    assert shipped[0] == sum(shipped[1:4]) == paper and shipped[4] == ours
+    assert shipped[:4] == number(
+        README,
+        r"Of (\d+) statements of the paper",
+        r"this run confirms (\d+)",
+        r"(\d+) are not confirmed",
+        r"and (\d+) cannot",
+    )
+    artifact = (ROOT / "ARTIFACT.md").read_text(encoding="utf-8")
+    assert shipped[:4] == number(
+        artifact,
+        r"of the (\d+) statements of the paper",
+        r"The run confirmed (\d+) of",
+        r"did not confirm (\d+)",
+        r"could not test (\d+)",
+    )
+    assert shipped[5:] * 2 == number(README, r"all (\d+) of our own") + number(artifact, r"confirmed all (\d+) of ours")
+    of_paper = number(
+        artifact, r"(\d+) of the paper's \d+", r"confirmed, (\d+) are not", r"and (\d+) cannot be tested; of our"
+    )
+    of_ours = number(artifact, r"of our \d+, (\d+) are", r"and (\d+) cannot be tested\.")
+    assert sum(of_paper) == paper == number(artifact, r"of the paper's (\d+)")[0]
+    assert sum(of_ours) == ours == number(artifact, r"of our (\d+),")[0]
 
 
 @pytest.mark.parametrize("page", [*PAGES, "results/README.md", "profiles/README.md", "weights/README.md"])

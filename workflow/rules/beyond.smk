@@ -171,7 +171,7 @@ rule explore_memory_network:
         "../scripts/explore_memory_network.py"
 
 
-# ---- start: what the 8% cost -----------------------------------------------------------------------------------------
+# ---- start: the cost of the 8% that is left at t = T -----------------------------------------------------------------
 
 
 rule explore_start:
@@ -253,7 +253,7 @@ rule explore_start_network:
 # ---- steps: how many steps? ------------------------------------------------------------------------------------------
 
 
-# Numbers of steps, and times, that there are: with fewer than config.yaml's T not all of them.
+# The steps and times that are possible with this T: with fewer than config.yaml's not all of them.
 STEPS, TIMES = (
     sorted({n for n in config["beyond"][chapter][key] if n < config["ddpm"]["T"]} | {config["ddpm"]["T"]})
     for chapter, key in (("steps", "numbers"), ("decision", "times"))
@@ -427,7 +427,7 @@ rule explore_decision_network:
         "../scripts/explore_decision_network.py"
 
 
-# What the jobs took that make what the parts with the network measure.
+# Benchmark files of the jobs behind the parts that need the network.
 MADE = [
     f"<benchmarks>/{job}.tsv"
     for part, jobs in {

@@ -5,7 +5,7 @@ Out: numbers.json for the document and the gallery, numbers.rst and claims/claim
 companion.pdf (typeset_companion).
 """
 
-# Whose benchmarks the companion's section on cost adds up. `download_mnist` is not among them: all presets share its
+# Rules whose benchmarks the companion's section on cost adds up. `download_mnist` is not among them: all presets share its
 # files, so only the first run has its benchmark.
 COSTS = [
     "prepare_images",

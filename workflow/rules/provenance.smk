@@ -7,7 +7,7 @@ its origin and its results, and provenance/, a copy of the workflow (describe_ru
 
 import re
 
-# How the workflow's own files are called. What editors and systems put beside them is called otherwise.
+# Names of the workflow's own files; those of editors and systems do not match.
 OURS = re.compile(
     r"\w[\w-]*(\.schema)?(\.(bib|cff|css|csv|html|in|js|json|md|py|pyi|rst|safetensors|sh|smk|txt|typ|yaml))?"
 )

@@ -8,6 +8,6 @@ from engine.job import job
 params, output = snakemake.params, snakemake.output
 
 with job(snakemake):
-    found = study(Digits.load(snakemake.input.images), params.image, **params.digits, seed=params.seed)
-    write_json(output.measures, measure(found))
-    np.savez(output.data, **found)
+    arrays = study(Digits.load(snakemake.input.images), params.image, **params.digits, seed=params.seed)
+    write_json(output.measures, measure(arrays))
+    np.savez(output.data, **arrays)

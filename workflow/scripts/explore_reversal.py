@@ -7,6 +7,6 @@ from engine.job import job
 params, output = snakemake.params, snakemake.output
 
 with job(snakemake):
-    found = studies(**params.reversal, seed=params.seed)
-    write_json(output.measures, measure(found))
-    np.savez(output.data, **found)
+    arrays = studies(**params.reversal, seed=params.seed)
+    write_json(output.measures, measure(arrays))
+    np.savez(output.data, **arrays)

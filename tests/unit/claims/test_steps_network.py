@@ -23,7 +23,7 @@ def test_the_jackknife_of_a_mean_is_its_interval():
 def test_distances_leave_out_one_group_each():
     seen = np.random.default_rng(0).standard_normal((40, 3))
     reference = (np.zeros(3), np.eye(3))
-    found = steps_network.distances(seen, reference)
+    found = steps_network.distances_from(seen, reference)
     assert found.shape == (11,)
     assert found[0] == metrics.frechet_distance(*reference, *metrics.moments(seen))
     without = np.delete(seen, slice(2, None, 10), axis=0)

@@ -45,7 +45,7 @@ def test_small_figure_keeps_its_shape(tmp_path):
 
 def test_page_names_every_figure_and_the_claims_that_are_not_confirmed():
     claims = json.loads((ROOT / "tests/helpers/claims.json").read_text(encoding="utf-8"))
-    claims["summary"] = ["3 statements of the paper: 2 confirmed", "1 statements of ours: 0 confirmed"]
+    claims["summary"] = ["3 statements of the paper: 2 confirmed", "1 statement of ours: 0 confirmed"]
     run = {
         "preset": "laptop",
         "demo_note": "Demo on other digits",
@@ -60,7 +60,7 @@ def test_page_names_every_figure_and_the_claims_that_are_not_confirmed():
     assert all(f"(fig{n}.png)" in text for n in range(1, 8)) and "(reverse.gif)" in text
     for claim in claims["claims"]:
         assert (f"| {claim['statement']} |" in text) == (claim["verdict"] == "not confirmed")
-    assert "2 confirmed. 1 statements of ours: 0 confirmed. Not confirmed:" in text and "| ours | section 2" in text
+    assert "2 confirmed. 1 statement of ours: 0 confirmed. Not confirmed:" in text and "| ours | section 2" in text
     assert "**Demo on other digits.**" in text and "| `ddpm.T` | 500 |" in text and "| `seed` | 7 |" in text
     assert "went on from the weights of an earlier training" in text and "travel with" not in text
     assert all(f"{figure['caption']}" in text for figure in FIGURES.values())

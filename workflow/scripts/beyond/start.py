@@ -1,4 +1,6 @@
-"""What the 8% cost: Algorithm 2 starts from N(0, I), though x_T keeps the share sqrt(abar_T) of the image's amplitude.
+"""The cost of the 8% of the amplitude that is left at t = T.
+
+Algorithm 2 starts from N(0, I), though x_T keeps the share sqrt(abar_T) of the image's amplitude.
 
 For Gaussian data N(mu, C) everything is exact. In the directions of C's eigenvectors, the modes, the best prediction
 of the noise is affine, a mode at a time, and so Algorithm 2 carries Gaussians to Gaussians. Their Wasserstein-2

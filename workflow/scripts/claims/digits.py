@@ -22,13 +22,13 @@ LATE = np.array([8.0, 10.0, 12.0, 14.0])
 centred by their mass, which leaves little of the first two modes.
 """
 NEIGHBOURS = 50
-"""The reader of the angle asks so many training images."""
+"""Nearest training images that vote on the digit of an angle."""
 MIXED = 0.1
 """A limit is a mixture of cos x and cos y if the smaller amplitude is more than this share of the larger."""
 
 
 class Reader:
-    """Who reads a digit by the nearest training image, by the angle between images without their means: (n, K)
+    """Reads a digit by the nearest training image, by the angle between images without their means: (n, K)
     amplitudes in any orthonormal basis, and labels, (n,). The scale of what is read does not matter.
     """
 
@@ -90,11 +90,11 @@ def study(
     for e, T in enumerate(ends):
         for name, image_of in zip(rows, _back(one, eigenvalues, T, error, seed, f"shown {e}").values(), strict=False):
             rows[name].append(square.images(image_of)[0])
-        found = _back(start, eigenvalues, T, error, seed, f"read {e}", "tikhonov", "cut_off")
+        returned = _back(start, eigenvalues, T, error, seed, f"read {e}", "tikhonov", "cut_off")
         for name in read:
-            read[name].append(right(found[name]))
+            read[name].append(right(returned[name]))
         for name in errors:
-            miss = np.linalg.norm(found[name] - start, axis=1) / np.linalg.norm(start, axis=1)
+            miss = np.linalg.norm(returned[name] - start, axis=1) / np.linalg.norm(start, axis=1)
             errors[name].append(float(np.median(miss)))
     late = np.array(LATE) / eigenvalues[0]
     ends_in = limit(start, eigenvalues)
@@ -164,67 +164,67 @@ def _without(data: Array, eigenvalues: Array, T: float, norms: Array) -> Array:
 # ---- Records -----------------------------------------------------------------------------------------------------
 
 
-def square_limit(found: Mapping[str, Array]) -> dict:
+def square_limit(arrays: Mapping[str, Array]) -> dict:
     """The rate at which digits approach the projection on the first eigenspace, over the third eigenvalue's distance
     from the first, which is double: the slowest of all test images, and the median.
     """
-    first, second, third = found["eigenvalues"][:3]
-    rates = -np.polyfit(found["late"], np.log(found["distance"]), 1)[0]
+    first, second, third = arrays["eigenvalues"][:3]
+    rates = -np.polyfit(arrays["late"], np.log(arrays["distance"]), 1)[0]
     ratios = rates / (third - first)
     return {
         "slowest": float(ratios.min()),
         "median": float(np.median(ratios)),
         "predicted": float(third - first),
         "splitting": float(abs(second - first)),
-        "largest": float(found["distance"][-1].max()),
-        "time": float(found["late"][-1]),
-        "images": int(found["distance"].shape[1]),
+        "largest": float(arrays["distance"][-1].max()),
+        "time": float(arrays["late"][-1]),
+        "images": int(arrays["distance"].shape[1]),
     }
 
 
-def mixed(found: Mapping[str, Array]) -> dict:
+def mixed(arrays: Mapping[str, Array]) -> dict:
     """How many digits end neither at cos x nor at cos y, but at a mixture, with Wilson's 95% interval."""
-    sizes = np.sort(np.abs(found["first_two"]), axis=1)
+    sizes = np.sort(np.abs(arrays["first_two"]), axis=1)
     value, low, high = share(int(np.sum(sizes[:, 0] > MIXED * sizes[:, 1])), len(sizes))
     return {"share": value, "share_low": low, "share_high": high, "images": len(sizes)}
 
 
-def left(found: Mapping[str, Array]) -> dict:
+def left(arrays: Mapping[str, Array]) -> dict:
     """How often the angle of the limit alone tells the digit, and the d' of that, with Wilson's 95% interval; and how
     far the digits' centres of mass are from the middle, in pixels, as a median.
     """
-    n = int(found["readings"])
-    value, low, high = share(int(found["read_angle"]), n)
+    n = int(arrays["readings"])
+    value, low, high = share(int(arrays["read_angle"]), n)
     return {
         "accuracy": value,
         "d_prime": d_prime_of_choice(value, 10),
         "d_prime_low": d_prime_of_choice(low, 10),
         "d_prime_high": d_prime_of_choice(high, 10),
-        "chance": float(found["commonest"]) / n,
-        "original": float(found["read_original"]) / n,
-        "right": float(np.median(found["off_centre"][:, 0])),
-        "down": float(np.median(found["off_centre"][:, 1])),
+        "chance": float(arrays["commonest"]) / n,
+        "original": float(arrays["read_original"]) / n,
+        "right": float(np.median(arrays["off_centre"][:, 0])),
+        "down": float(np.median(arrays["off_centre"][:, 1])),
         "images": n,
     }
 
 
-def back(found: Mapping[str, Array], end: float = 0.1) -> dict:
+def back(arrays: Mapping[str, Array], end: float = 0.1) -> dict:
     """How many digits are read right from the flow's image at about T = `end`, with an error, and from what comes back
     without and with Tikhonov's method; and by how much the last exceeds both others, at the near ends of Wilson's 95%
     intervals.
     """
-    n, at = int(found["readings"]), int(np.argmin(np.abs(np.log(found["ends"] / end))))
-    shares = {name: share(int(found[f"read_{name}"][at]), n) for name in ("data", "naive", "cut_off", "tikhonov")}
+    n, at = int(arrays["readings"]), int(np.argmin(np.abs(np.log(arrays["ends"] / end))))
+    shares = {name: share(int(arrays[f"read_{name}"][at]), n) for name in ("data", "naive", "cut_off", "tikhonov")}
     return {
         "gain": shares["tikhonov"][1] - max(shares["data"][2], shares["naive"][2]),
         **{name: value for name, (value, _, _) in shares.items()},
-        "original": float(found["read_original"]) / n,
-        "end": float(found["ends"][at]),
-        "error": float(found["error"]),
+        "original": float(arrays["read_original"]) / n,
+        "end": float(arrays["ends"][at]),
+        "error": float(arrays["error"]),
         "images": n,
     }
 
 
-def measure(found: Mapping[str, Array]) -> dict[str, dict]:
+def measure(arrays: Mapping[str, Array]) -> dict[str, dict]:
     """All records of beyond/digits.json, from the arrays of `study`."""
-    return {record.__name__: record(found) for record in (square_limit, mixed, left, back)}
+    return {record.__name__: record(arrays) for record in (square_limit, mixed, left, back)}

@@ -148,10 +148,15 @@ def count(rows: list[dict]) -> dict[str, dict[str, int]]:
 def counts_sentences(counts: dict[str, dict[str, int]]) -> list[str]:
     """The counts in words: '4 statements of the paper: 2 confirmed, 1 not confirmed, 1 not testable here', and ours."""
     return [
-        f"{sum(counts[origin].values())} {name}: "
+        _number(sum(counts[origin].values()), name)
+        + ": "
         + ", ".join(f"{n} {verdict}" for verdict, n in counts[origin].items())
         for origin, name in ORIGINS.items()
     ]
+
+
+def _number(n: int, statements: str) -> str:
+    return f"{n} {statements.replace('statements', 'statement') if n == 1 else statements}"
 
 
 def judge_all(

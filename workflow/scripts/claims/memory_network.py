@@ -15,7 +15,7 @@ from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor
 
 OF_CURVE = 10
-"""One in so many of the images is noised at each t of a curve."""
+"""A curve uses one in OF_CURVE of the images."""
 
 
 def generalises(noised: Noised, others: Noised, eps_theta: NoisePredictor, schedule: VarianceSchedule) -> dict:

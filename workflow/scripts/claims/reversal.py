@@ -42,7 +42,7 @@ MODES = 512
 CORNERS = [(0.0, 0.0), (0.15, 0.0), (0.25, 1.0), (0.45, 0.4), (0.6, 0.4), (0.7, -0.8), (0.8, -0.2), (1.0, -0.2)]
 """Of the start u_0, as (x / L, u_0): it has corners, and so is hardly smoother than (21) says."""
 CELLS = 64
-"""The error in the data is white on so many cells."""
+"""Number of modes in which the data's error is white."""
 FRACTIONS = [0.0, 0.25, 0.5, 0.75]
 """The times t / T to which the runs go back."""
 DELTAS = 10.0 ** -np.arange(1, 12.5, 0.5)
@@ -226,7 +226,7 @@ def arrivals(starts: Starts, x_T: Array, schedule: ModeSchedule, random: np.rand
     """Algorithm 2 from x_T, (n, K): which of the initial conditions is the likeliest at the end of each path, (n,)."""
     x = x_T
     for j, x_j in backward_process(starts, x_T, lambda j: random.standard_normal(x_T.shape), schedule):
-        x = x_j if j else x  # at j = 0 the mean over the starts; which start it is, is told from the step before
+        x = x_j if j else x  # at j = 0 the mean over the starts; the step before tells which start it is
     return starts.weights(x, schedule.alpha_bar[1]).argmax(axis=1)
 
 

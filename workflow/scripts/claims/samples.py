@@ -229,9 +229,9 @@ def frechet(
     test: Tensor,
     random: np.random.Generator,
 ) -> dict:
-    """The Frechet distance from the test images, in the classifier's features, of the samples; of training images, the
-    floor; of training images without one digit, mean of the ten; and of noise. All these sets have one size, since the
-    distance of a small set comes out too large by an amount that depends on it.
+    """The Fréchet distance from the test images (squared, as in FID), in the classifier's features, of the samples; of
+    training images, the floor; of training images without one digit, mean of the ten; and of noise. All these sets have
+    one size, since the distance of a small set comes out too large by an amount that depends on it.
     """
     size = min(len(samples), len(train) // 2)
     if size < 2:  # there is no covariance

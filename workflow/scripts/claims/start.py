@@ -36,17 +36,17 @@ class Plan:
     """Starts over which the chances of the training images are taken."""
 
 
-def gaussian(data: Modes, found: Errors, schedule: VarianceSchedule, train: Tensor, test: Tensor) -> dict:
+def gaussian(data: Modes, errors: Errors, schedule: VarianceSchedule, train: Tensor, test: Tensor) -> dict:
     """The errors of Algorithm 2 for Gaussian data in the Wasserstein-2 distance; that of the start before the first
     step, at t = T; beside the images' own spread, the root of their covariance's trace, and the distance between the
     Gaussians of the training and of the test images.
     """
-    sizes, spread = found.sizes(), float(data.variance.sum().sqrt())
+    sizes, spread = errors.sizes(), float(data.variance.sum().sqrt())
     at_T = Modes.standard(len(data.mean)).distance(noised(data, schedule.T, schedule))
     between = frechet_distance(*(value.numpy() for x in (train, test) for value in moments(x)))
     return {
         **sizes,
-        **{f"share_of_{name}": value for name, value in found.shares().items()},
+        **{f"share_of_{name}": value for name, value in errors.shares().items()},
         "at_T": at_T,
         "kept": sizes["start"] / at_T,
         "spread": spread,
@@ -58,8 +58,8 @@ def gaussian(data: Modes, found: Errors, schedule: VarianceSchedule, train: Tens
 
 
 def memory(data: Modes, schedule: VarianceSchedule) -> dict:
-    """The largest difference between what Algorithm 2's own slopes hand on of a displacement of x_T, mode by mode, and
-    the slope of the regression of x_0 on x_T, relative to the largest of these; and how many modes grow.
+    """The largest difference, over the modes, between the displacement of x_T that Algorithm 2 passes on and the
+    regression slope of x_0 on x_T, relative to the largest of these slopes; and how many modes grow.
     """
     moved, still = Modes(torch.ones_like(data.mean), data.variance), Modes(torch.zeros_like(data.mean), data.variance)
     for t in range(schedule.T, 0, -1):
@@ -154,8 +154,8 @@ def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -
     return records, shown
 
 
-def _sizes(found: Iterable[Errors], name: str) -> np.ndarray:
-    return np.array([each.sizes()[name] for each in found])
+def _sizes(several: Iterable[Errors], name: str) -> np.ndarray:
+    return np.array([each.sizes()[name] for each in several])
 
 
 def as_image(values: Tensor, like: Tensor) -> np.ndarray:

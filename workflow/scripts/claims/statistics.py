@@ -12,7 +12,7 @@ from torch import Tensor
 Array = NDArray[np.floating]
 Z = float(stats.norm.ppf(0.975))
 FAR = 10.0
-"""The largest d' that is told."""
+"""The largest d' that is reported."""
 
 
 def share(count: int, total: int) -> tuple[float, float, float]:
@@ -99,7 +99,7 @@ def permutation_test(distances: Array, random: np.random.Generator, permutations
 
 
 def frechet_distance(mean_1: Array, covariance_1: Array, mean_2: Array, covariance_2: Array) -> float:
-    """The square of the Frechet distance between two Gaussians, as the paper's reference [12] takes it between sets of
+    """The square of the Fréchet distance between two Gaussians, as the paper's reference [12] takes it between sets of
     images: |mean_1 - mean_2|^2 + tr(covariance_1 + covariance_2 - 2 (covariance_1 covariance_2)^(1/2)).
     """
     values, vectors = np.linalg.eigh(covariance_1)

@@ -34,7 +34,7 @@ def flow(steps: Sequence[int], errors: Sequence[float]) -> dict:
 
 
 def law(steps: Sequence[int], errors: Sequence[float], of_flow: Sequence[float]) -> dict:
-    """Of eta = 1: the order of the error in law, and how many times the error of eta = 0 it is with the most steps."""
+    """Of eta = 1: the order of the error in law, and the ratio of the error to that of eta = 0, with the most steps."""
     return _record(steps, errors) | {"ratio_most": errors[-1] / of_flow[-1]}
 
 
@@ -44,7 +44,7 @@ def paths(steps: Sequence[int], errors: Sequence[float]) -> dict:
 
 
 def few(steps: Sequence[int], of_flow: Sequence[float], of_noise: Sequence[float]) -> dict:
-    """How many times the error in law of eta = 0 that of eta = 1 is with few steps."""
+    """The ratio of the error in law of eta = 1 to that of eta = 0, with FEW steps."""
     place = list(steps).index(FEW)
     return {"steps": FEW, "flow": of_flow[place], "noise": of_noise[place], "ratio": of_noise[place] / of_flow[place]}
 

@@ -26,7 +26,7 @@ Key = tuple[int, int]
 
 GROUPS = 10
 FEW, SOME = 10, 50
-"""Published: with FEW steps eta = 0 is far better; and SOME steps of it are what is often used."""
+"""Published: with FEW steps eta = 0 is far better, and eta = 0 with SOME steps is common practice."""
 SHOWN = 8
 """Samples in a row of the figure."""
 
@@ -46,22 +46,22 @@ def jackknife(value: float, without: Array) -> tuple[float, float, float]:
     return value, value - half, value + half
 
 
-def distances(seen: Array, reference: tuple[Array, Array]) -> Array:
-    """The Frechet distance of the features `seen`, (n, d), from the moments of `reference`: first of all of them, then
-    of all but one group each, (1 + groups,).
+def distances_from(seen: Array, reference: tuple[Array, Array]) -> Array:
+    """The Fréchet distance (squared, as in FID) of the features `seen`, (n, d), from the moments of `reference`: first
+    of all of them, then of all but one group each, (1 + groups,).
     """
     of = groups(len(seen))
     kept = [np.ones(len(seen), bool), *(of != group for group in range(GROUPS))]
     return np.array([metrics.frechet_distance(*reference, *metrics.moments(seen[some])) for some in kept])
 
 
-def few(found: Mapping[Key, Array]) -> dict:
-    """With FEW steps, how many times the Frechet distance of eta = 0 that of eta = 1 is. `found` are `distances`."""
-    if (0, FEW) not in found:
+def few(distances: Mapping[Key, Array]) -> dict:
+    """The ratio of the Fréchet distance of eta = 1 to that of eta = 0, with FEW steps."""
+    if (0, FEW) not in distances:
         return {"ratio_low": None}
-    logs = np.log(found[1, FEW] / found[0, FEW])
+    logs = np.log(distances[1, FEW] / distances[0, FEW])
     ratio = np.exp(jackknife(float(logs[0]), logs[1:]))
-    flow, noise = (jackknife(float(found[eta, FEW][0]), found[eta, FEW][1:]) for eta in (0, 1))
+    flow, noise = (jackknife(float(distances[eta, FEW][0]), distances[eta, FEW][1:]) for eta in (0, 1))
     return {
         "steps": FEW,
         **metrics.ends("ratio", map(float, ratio)),
@@ -70,18 +70,18 @@ def few(found: Mapping[Key, Array]) -> dict:
     }
 
 
-def enough(found: Mapping[Key, Array], steps: Sequence[int]) -> dict:
-    """How many times the Frechet distance of Algorithm 2, all steps with eta = 1, that of SOME with eta = 0 is."""
-    if (0, SOME) not in found:
+def enough(distances: Mapping[Key, Array], steps: Sequence[int]) -> dict:
+    """The ratio of the Fréchet distance of eta = 0 with SOME steps to that of Algorithm 2, eta = 1 with all steps."""
+    if (0, SOME) not in distances:
         return {"ratio_high": None}
-    logs = np.log(found[0, SOME] / found[1, steps[-1]])
+    logs = np.log(distances[0, SOME] / distances[1, steps[-1]])
     ratio = np.exp(jackknife(float(logs[0]), logs[1:]))
     return {
         "steps": SOME,
         "steps_most": steps[-1],
         **metrics.ends("ratio", map(float, ratio)),
-        "flow": float(found[0, SOME][0]),
-        "noise": float(found[1, steps[-1]][0]),
+        "flow": float(distances[0, SOME][0]),
+        "noise": float(distances[1, steps[-1]][0]),
     }
 
 
@@ -98,7 +98,7 @@ def recognised(shares: Mapping[Key, tuple[float, float, float]]) -> dict:
 
 
 def table(
-    found: Mapping[Key, Array],
+    distances: Mapping[Key, Array],
     shares: Mapping[Key, tuple[float, float, float]],
     seconds: Mapping[Key, float],
     floor: float,
@@ -114,7 +114,7 @@ def table(
             "distance": jackknife(float(values[0]), values[1:]),
             "minutes": seconds[eta, steps] / 60 if np.isfinite(seconds[eta, steps]) else None,
         }
-        for (eta, steps), values in found.items()
+        for (eta, steps), values in distances.items()
     ]
     return {"rows": rows, "floor": floor, "images": images, "computed_on": computed_on}
 
@@ -136,28 +136,30 @@ def measure(
     recognise = Recogniser.fit(model, confidence, spread(train, TEST_IMAGES), spread(test, WITH_NEIGHBOURS))
     reference = metrics.moments(features(model, test))
     steps = sorted({number for _, number in samples})
-    found, shares = {}, {}
+    distances, shares = {}, {}
     for key, x in samples.items():
         shown = x.clamp(-1, 1)
-        found[key] = distances(features(model, shown), reference)
+        distances[key] = distances_from(features(model, shown), reference)
         shares[key] = metrics.share(int(recognise(shown)[0].sum()), len(x))
-        logger.info("eta %d, %d steps: recognised %s, Frechet distance %s", *key, shares[key], found[key][0])
+        logger.info("eta %d, %d steps: recognised %s, Fréchet distance %s", *key, shares[key], distances[key][0])
     n = len(next(iter(samples.values())))
     random = np.random.default_rng(seed)
     real = [train[torch.from_numpy(random.choice(len(train), n, replace=False))] for _ in range(5)]
     floor = float(np.mean([metrics.frechet_distance(*reference, *metrics.moments(features(model, x))) for x in real]))
     records = {
-        "few": few(found),
-        "enough": enough(found, steps),
+        "few": few(distances),
+        "enough": enough(distances, steps),
         "recognised": recognised(shares),
-        "table": table(found, shares, seconds, floor, n, computed_on),
+        "table": table(distances, shares, seconds, floor, n, computed_on),
     }
     rows = [[(eta, number) for number in steps] for eta in (0, 1)]
     shown = {
         "steps": np.array(steps),
         "images": np.array([[samples[key][:SHOWN, 0].numpy() for key in row] for row in rows]),
         "share": np.array([[shares[key] for key in row] for row in rows]),
-        "distance": np.array([[jackknife(float(found[key][0]), found[key][1:]) for key in row] for row in rows]),
+        "distance": np.array(
+            [[jackknife(float(distances[key][0]), distances[key][1:]) for key in row] for row in rows]
+        ),
         "floor": np.array(floor),
     }
     return records, shown

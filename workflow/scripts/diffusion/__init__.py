@@ -1,1 +1,1 @@
-"""The paper, and nothing else: one module for each section, one function for each formula."""
+"""The paper, and what its experiment needs: one module for each subject, one function for each formula."""

@@ -20,6 +20,8 @@ def posterior_variance(t: int | Tensor, schedule: VarianceSchedule) -> Tensor:
 def posterior_mean(x_t: Tensor, x_0: Tensor, t: int | Tensor, schedule: VarianceSchedule) -> Tensor:
     """Equation (16): mu_t = [sqrt(alpha_t)(1 - alpha_bar_{t-1}) x_t + sqrt(alpha_bar_{t-1})(1 - alpha_t) x_0]
     / (1 - alpha_bar_t), for images x_t and x_0, (n, 1, h, w).
+
+    Algorithm 2 takes (18) instead. This one is checked in claims/algebra.py, and used in beyond/reversal.py.
     """
     alpha, alpha_bar, before = schedule.alpha[t], schedule.alpha_bar[t], schedule.alpha_bar[t - 1]
     of_x_t, of_x_0 = factors(

@@ -22,7 +22,7 @@ from engine.errors import UserError
 Array = NDArray[np.floating]
 
 MOST_VALUES = 20_000_000
-"""Of u are kept at most, 160 MB: on very fine grids at fewer times."""
+"""The most values of u that are kept (160 MB); very fine grids keep fewer times."""
 
 
 @overload
@@ -273,8 +273,7 @@ def growth_rate(k: int, j: int, grid: Grid, dt: float, C: float = 1.0, size: flo
     """The rate at which a perturbation along phi_j of the steady state u_k grows, measured on a run of `solve`.
 
     By (23) it is lambda_k - lambda_j. The run lasts until, by theory, it has grown or decayed tenfold; the rate is the
-    slope of
-    log |amplitude_j| by least squares.
+    slope of log |amplitude_j| by least squares.
     """
     u_0 = steady_state(k, grid.x, grid.L, C) + size * eigenfunction(j, grid.x, grid.L)
     duration = np.log(10) / abs(grid.eigenvalues[k] - grid.eigenvalues[j])

@@ -65,7 +65,7 @@ def _permutation(seed: int, epoch: int, images: int) -> Tensor:
 
 
 def minibatch(seed: int, step: int, batch_size: int, images: int) -> Tensor:
-    """Indices (batch_size,) of the training images of a step, counted from 0.
+    """Line 2 of Algorithm 1 for a minibatch: indices (batch_size,) of the training images of a step, counted from 0.
 
     The images come in a fresh random order in each pass over all of them: a function of seed and step alone.
     """

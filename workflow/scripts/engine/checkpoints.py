@@ -47,7 +47,7 @@ class Interrupted(UserError):
 def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
     """16 hexadecimal digits of the SHA-256 of what the files hold and of the settings: one experiment, one name.
 
-    Of Python code its comments, docstrings and layout do not count, which change nothing that it computes.
+    Comments, docstrings and layout of Python code do not count: they change no result.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for file in sorted(map(str, files)):

@@ -80,7 +80,7 @@ class Hardware:
         return value.to(self.device)
 
     def each(self, compute: Callable[[slice], Result], images: int) -> Iterator[Result]:
-        """compute(part) for each part of so many images, in order. There is a part for each thread, and all are
+        """compute(part) for each part of `images` images, in order. There is a part for each thread, and all are
         computed at the same time, with gradients if they are on here.
 
         The threads meet only when their parts are done. If all of them shared every operation instead, as PyTorch's
@@ -155,7 +155,7 @@ def choose_device(name: str, number: int = 0) -> torch.device:
     """`auto` is CUDA where PyTorch can use a GPU, and the CPU elsewhere: Apple's GPU is not used. Of several GPUs it is
     the one of this number, modulo how many there are.
 
-    Raises UserError for a device that is missing. A GPU that PyTorch cannot use is said in a sentence. From now on
+    Raises UserError for a device that is missing. A GPU that PyTorch cannot use is reported in the log. From now on
     cuDNN measures its algorithms for each shape and keeps the fastest, and float32 means float32: in TF32, its own
     choice for convolutions, it would round their inputs to 11 bits.
     """
@@ -271,7 +271,7 @@ class Compiler:
 
 class Compiled(nn.Module):
     """A module that is compiled at its first call, forwards and backwards. If that fails it runs as it stands, and the
-    log says so: what fails is found out before the first step is taken.
+    log says so, so failures surface before the first step.
 
     It returns a tuple, whose first value is differentiated.
     """

@@ -45,7 +45,7 @@ def write_atomically(path: Path | str, content: bytes) -> None:
 
 @contextmanager
 def reading(file: Path | str, expected: str) -> Iterator[None]:
-    """What goes wrong with the content of a file is told in one sentence that names it: raises UserError."""
+    """Turns any error in a file's content into a UserError that names the file."""
     try:
         yield
     except (UserError, OSError, MemoryError):

@@ -35,7 +35,7 @@ def shortfalls(short_list: Path) -> list[str]:
         name, wanted = pin.groups()
         try:
             if (here := version(name)) != wanted:
-                sentences.append(f"{name} is there in version {here} in place of {wanted}")
+                sentences.append(f"{name} is installed in version {here} instead of {wanted}")
         except PackageNotFoundError:
             sentences.append(f"{name} is missing")
             continue
@@ -55,7 +55,7 @@ def normal(package: str) -> str:
 
 
 def install(lock: Path) -> None:
-    """Install a lock with pip, and look whether it is there. Ends the program with a sentence where it is not."""
+    """Install a lock with pip, and check the result. Ends the program with a sentence where it is not."""
     pip = [sys.executable, "-m", "pip"]
     others = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     asked = {name: value for name, value in os.environ.items() if name.removeprefix("PIP_") in (*INDEX, "CONFIG_FILE")}

@@ -564,7 +564,7 @@ def steps(data: dict) -> Figure:
 
 def steps_network(data: dict) -> Figure:
     """Samples of both samplers, (2, numbers of steps, n, h, w), in a row for each; how often they are recognised, and
-    their Frechet distance from test images, with intervals.
+    their Fréchet distance from test images, with intervals.
     """
     number = data["steps"]
     heights = [WIDTH / len(number) + 0.4, 2.3]
@@ -594,7 +594,7 @@ def steps_network(data: dict) -> Figure:
         ha="right",
         fontsize=8,
     )
-    distance.set(ylabel="Fréchet distance from test images", yscale="log")
+    distance.set(ylabel="squared Fréchet distance from test images", yscale="log")
     distance.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     distance.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     distance.yaxis.set_minor_locator(NullLocator())

@@ -24,7 +24,7 @@ LEVEL = 1e-3
 """Of each test of chance: of a thousand correct runs, one fails it."""
 
 Quantity = dict[str, Any]
-"""Of one kind, with its numbers, as it stands in a reference file."""
+"""A number and its kind, as a reference file stores them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ def quantities(run: dict, samples: dict) -> dict[str, Quantity]:
         "samples sorted with confidence": share(sorted_["recognised"], sorted_["samples"]),
         "samples near real digits besides": share(samples["nines"]["recognised"], samples["nines"]["samples"]),
         "samples in each category": {"kind": "counts", "values": list(sorted_["counts"].values())},
-        "Fréchet distance of the samples": factor(samples["frechet"]["to_missing_digit"] or 0.0, 1.5),
+        "Fréchet distance of the samples, over that of real images without one digit": factor(
+            samples["frechet"]["to_missing_digit"] or 0.0, 1.5
+        ),
         "algebraic identities that hold": exact(sum(claim["verdict"] == "confirmed" for claim in algebra)),
         **{
             f"error of the PDE in {row['study']}, N = {row['cells']}, {row['steps']} steps": rounding(row["error"])
