@@ -198,7 +198,8 @@ def test_the_papers_claims_and_ours_are_counted_apart():
 def test_table_prints_every_claim_the_papers_first():
     text = as_text(table(n=2), width=60)
     marks = ["A demo", "A short training.", "NO  a-claim", "yes  an-identity", "2 statements of the paper: 1 confirmed"]
-    marks += ["Statements of ours", "yes  our-program", "1 statement of ours: 1 confirmed"]
+    marks += ["Confirmed: 1 algebra."]
+    marks += ["Statements of ours", "yes  our-program", "1 statement of ours: 1 confirmed", "Confirmed: 1 program."]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
     assert max(map(len, text.splitlines()[4:])) <= 80
