@@ -13,15 +13,20 @@ abar_t Lambda = 1.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from beyond.steps import Mixture, coefficients
+from beyond.steps import Mixture, SubsequenceSampler, coefficients, subsequence
 from diffusion.classifier import CLASSES
-from diffusion.forward import VarianceSchedule
+from diffusion.forward import VarianceSchedule, chain_of_figure_2, forward_leap
+from diffusion.images import Digits, rescale, snapshots
+from diffusion.sampling import draw_noise
+from diffusion.unet import UNet
+from engine.device import CPU, Hardware
 from engine.randomness import generator
 
 Array = NDArray[np.floating]
@@ -33,6 +38,42 @@ NINE = 9
 def chosen_originals(there: int, total: int, seed: int) -> Tensor:
     """The numbers of `total` test images, of those that are there, to be noised and returned."""
     return torch.randperm(there, generator=generator(seed, "decision, originals"))[:total]
+
+
+@dataclass(frozen=True)
+class Starts:
+    """What Algorithm 2 returns from x_t at one t: test images, noised by the leap (8), and figure 6's image."""
+
+    originals: Tensor
+    """The numbers of the test images, (n,)."""
+    noised: Tensor
+    """x_t of these, (n, 1, h, w)."""
+    x_t: Tensor
+    """Figure 6's image in the chain of figure 2, (1, 1, h, w): at t = T it is the start of figure 6's runs."""
+
+    @classmethod
+    def at(cls, t: int, digits: Digits, image: int, total: int, schedule: VarianceSchedule, seed: int) -> "Starts":
+        """For `total` test images, and the training image of number `image`. The noise of the former is the same at
+        every t, so that the t differ in nothing else.
+        """
+        originals = chosen_originals(len(digits.test_images), total, seed)
+        x_0 = rescale(digits.test_images[originals])
+        eps = draw_noise(seed, "decision, noise", range(len(x_0)), 0, tuple(x_0.shape[1:]))[:, 0]
+        chain = chain_of_figure_2(digits.training_image(image), schedule, seed)
+        return cls(originals, forward_leap(x_0, t, eps, schedule), snapshots(chain, [t])[:, 0])
+
+    @property
+    def of_figure_6(self) -> Tensor:
+        """Figure 6's image at t, once for each of the nine runs, (9, 1, h, w)."""
+        return self.x_t.expand(NINE, -1, -1, -1)
+
+
+def sampler_from(
+    t: int, model: UNet, schedule: VarianceSchedule, seed: int, hardware: Hardware = CPU
+) -> SubsequenceSampler:
+    """Algorithm 2 with a trained network from t down, step by step, in place of from T."""
+    sampler = SubsequenceSampler.of(model, schedule, seed, hardware)
+    return replace(sampler, times=subsequence(t, t), eta=1.0)
 
 
 def spectrum(images: Tensor) -> Array:
