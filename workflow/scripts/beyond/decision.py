@@ -20,7 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from beyond.memory import posterior_weights
 from beyond.steps import Mixture, SubsequenceSampler, coefficients, subsequence
+from diffusion.affine import variances
 from diffusion.classifier import CLASSES
 from diffusion.forward import VarianceSchedule, chain_of_figure_2, forward_leap
 from diffusion.images import Digits, rescale, snapshots
@@ -78,8 +80,7 @@ def sampler_from(
 
 def spectrum(images: Tensor) -> Array:
     """The eigenvalues of the covariance of images (n, ...), from the largest down, as many as an image has pixels."""
-    eigenvalues = torch.linalg.eigvalsh(torch.cov(images.flatten(1).double().T)).flip(0)
-    return eigenvalues.clamp(min=0).numpy()
+    return variances(images).flip(0).numpy()
 
 
 def speciation_time(eigenvalue: float, schedule: VarianceSchedule) -> float:
@@ -125,14 +126,10 @@ def kept_by_algorithm_2(mixture: Mixture, schedule: VarianceSchedule, t: int, ru
 
 def posterior(x_t: Tensor, abar: float, images: Tensor, labels: Tensor) -> Array:
     """p(class | x_t), (n, 10), for x_t, (n, ...), if x_0 is one of the `images`, (m, ...), each as likely: what a
-    network that minimises the loss of Algorithm 1 over them exactly would go by. The weight of image i is proportional
-    to exp(-|x_t - sqrt(abar) x_i|^2 / (2 (1 - abar))).
+    network that minimises the loss of Algorithm 1 over them exactly would go by (`memory.posterior_weights`).
     """
-    x, references = x_t.flatten(1), abar**0.5 * images.flatten(1)
-    squares = references.square().sum(dim=1) - 2 * x @ references.T  # without |x_t|^2, which all have
-    weights = torch.softmax(-squares.double() / (2 * (1 - abar)), dim=1)
-    one_hot = torch.nn.functional.one_hot(labels, CLASSES).double()
-    return (weights @ one_hot).numpy()
+    weights = posterior_weights(x_t.flatten(1), torch.tensor([abar], dtype=torch.float64), images.flatten(1))
+    return (weights.double() @ torch.nn.functional.one_hot(labels, CLASSES).double()).numpy()
 
 
 def own(probabilities: Array, labels: NDArray[np.integer]) -> Array:
