@@ -28,9 +28,9 @@ from benchmarks.ours import Ours
 from benchmarks.settings import settings
 from claims.pde import STEPS_IN_SPACE
 from diffusion.classifier import ClassifierSettings, probabilities, train_classifier
-from diffusion.data import COUNTS
 from diffusion.images import rescale
 from diffusion.pde import Grid, combination, solve
+from diffusion.sources import SOURCES
 from engine.environment import cores
 from engine.printing import until_read
 from engine.progress import duration
@@ -72,7 +72,7 @@ def network(config: dict, threads: int, at_least: float) -> tuple[Ours, dict[str
 def classifier(config: dict, ours: Ours, at_least: float) -> float:
     """Seconds to train the classifier and to test it."""
     given = config["classifier"]
-    training_images, test_images = COUNTS[config["data"]["source"]]
+    source = SOURCES[config["data"]["source"]]
     labels = torch.zeros(len(ours.images), dtype=torch.int64)
     plan = ClassifierSettings(0, 1, given["batch_size"], given["learning_rate"])
 
@@ -87,8 +87,8 @@ def classifier(config: dict, ours: Ours, at_least: float) -> float:
     )
     started = time.perf_counter()
     probabilities(model, rescale(ours.images[:1000]), ours.hardware.device)
-    test = (time.perf_counter() - started) / 1000 * test_images
-    steps = given["epochs"] * (training_images // given["batch_size"])
+    test = (time.perf_counter() - started) / 1000 * source.test_images
+    steps = given["epochs"] * (source.training_images // given["batch_size"])
     return steps / steady(training, at_least) + test
 
 
@@ -118,7 +118,7 @@ def jobs(config: dict) -> dict[str, int]:
         raise SystemExit(done.stdout)
     table = done.stdout.split("Job stats:")[1].split("total")[0]
     counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
-    return {rule: count for rule, count in counts.items() if rule not in ("all", "download_mnist")}
+    return {rule: count for rule, count in counts.items() if rule not in ("all", "download_images")}
 
 
 def script(rule: str) -> Path:

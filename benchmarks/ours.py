@@ -5,10 +5,10 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffusion.data import COUNTS
 from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
 from diffusion.sampling import Sampler, backward_process, noise_predictor
+from diffusion.sources import PAPERS, SOURCES
 from diffusion.training import Training, TrainingSettings, loss, training_steps
 from diffusion.unet import UNet
 from engine import parallel
@@ -17,7 +17,7 @@ from engine.device import Compiler, Hardware, prepare
 from engine.progress import History
 
 SEED = 0
-IMAGES, _ = COUNTS["mnist"]
+IMAGES = SOURCES[PAPERS].training_images
 
 
 def clock(hardware: Hardware) -> float:

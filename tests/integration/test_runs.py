@@ -17,6 +17,7 @@ import torch
 import yaml
 from conftest import TINY, Checkout, planned
 from crates import altered, graph, problems
+from helpers import strokes
 from pypdf import PdfReader
 from safetensors.torch import load_file, save_file
 
@@ -411,6 +412,32 @@ def test_mnist_through_the_mirror_setting(tiny, mnist):
         assert images["train_images"].shape == (60000, 1, 32, 32)
 
 
+def test_another_source_of_images_is_one_entry_in_the_table(tiny, tmp_path):
+    """Images that this test draws: fetched, checked, read, shown with a note, cited, and in verdicts and documents."""
+    archives = strokes.write(tmp_path / "strokes")
+    with (tiny / "workflow/scripts/diffusion/sources.py").open("a", encoding="utf-8") as table:
+        table.write(strokes.ENTRY.format(train=200, test=40, archives=archives))
+    (tiny / "strokes.yaml").write_text(
+        f"data: {{source: strokes, image_size: 8}}\nclassifier: {{batch_size: 20}}\n"
+        f"ddpm: {{images_per_epoch: 200}}\nexecution: {{mirrors: ['{tmp_path}/strokes']}}"
+    )
+    results, settings = tiny / "results/tiny", ("--configfile", "tiny.yaml", "strokes.yaml", "--")
+    done = tiny.snakemake(*settings, "results/tiny/companion.pdf", "results/tiny/data/sources.json")
+    assert done.returncode == 0, done.output
+    assert "all four drawn strokes archives came from" in (results / "logs/download_images.log").read_text()
+    with np.load(results / "data/images.npz") as images:
+        assert images["train_images"].shape == (200, 1, 8, 8)
+    cited = json.loads((results / "data/sources.json").read_text())
+    assert [file["url"] for file in cited] == [f"https://example.org/strokes/{name}" for name in archives]
+    numbers = json.loads((results / "numbers.json").read_text(encoding="utf-8"))
+    assert (numbers["images"], numbers["demo_note"]) == ("drawn strokes", "Demo on drawn strokes, not on MNIST")
+    details = [claim["detail"] for claim in numbers["claims"]["claims"]]
+    assert any("is about MNIST, and this run's images are drawn strokes." in detail for detail in details)
+    (tiny / "unknown.yaml").write_text("data: {source: scribbles}")
+    done = tiny.snakemake("--configfile", "tiny.yaml", "unknown.yaml", "--dry-run")
+    fails_with(done, "data.source is 'scribbles', but must be mnist, digits, or strokes, a source of images")
+
+
 def test_after_fetch_nothing_needs_a_network(tiny, mnist):
     """All figures from MNIST, in a network name space that has no way out, once `fetch` has run."""
     cut = ("unshare", "-n")
@@ -442,7 +469,7 @@ def test_no_mirror_answers(tiny):
         done, r"error: no mirror provided all four MNIST archives intact \(/nowhere: .*/elsewhere: .*name a folder"
     )
     assert "http://***@127.0.0.1:9/m: " in done.output and "t0psecret" not in done.output
-    assert "t0psecret" not in (tiny / "results/tiny/logs/download_mnist.log").read_text()
+    assert "t0psecret" not in (tiny / "results/tiny/logs/download_images.log").read_text()
     assert not (tiny / "resources/mnist/train-images-idx3-ubyte.gz").exists()
 
 

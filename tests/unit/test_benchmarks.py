@@ -112,7 +112,7 @@ def test_jobs_are_those_of_the_workflow_and_each_has_a_script(preset, more):
     counts = jobs(config)
     assert counts["generate_samples"] == config["execution"]["shards"]
     assert {"shipped": "unpack_ddpm", "demo": "train_ddpm"}[preset] in counts
-    assert not {"all", "download_mnist"} & counts.keys()
+    assert not {"all", "download_images"} & counts.keys()
     assert all(script(rule).is_file() for rule in counts)
     drawn = {rule for rule in counts if script(rule).name == "draw_figure.py"}
     assert drawn == {*(f"figure_{n}" for n in range(1, 8)), "learning_curve"}

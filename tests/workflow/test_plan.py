@@ -13,7 +13,7 @@ from conftest import ROOT, planned, rule_blocks
 from publishing import beyond, plots
 
 RULES = {
-    "download_mnist", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
+    "download_images", "prepare_images", "train_ddpm", "train_classifier", "generate_samples", "categorise_samples",
     "choose_training_images", "noise_image", "denoise_gaussians", "denoise_one_gaussian", "denoise_training_image",
     "denoise_originals",
     "solve_pde", "verify_pde", "learning_curve", *(f"figure_{n}" for n in range(1, 8)),
@@ -35,7 +35,7 @@ def test_dry_run_of_config_yaml_plans_the_papers_run(checkout):
 UNPACKED = {"train_ddpm": 0, "train_classifier": 0, "unpack_ddpm": 1, "unpack_classifier": 1}
 
 
-@pytest.mark.parametrize("preset, differs", [("laptop", {}), ("shipped", UNPACKED), ("demo", {"download_mnist": 0})])
+@pytest.mark.parametrize("preset, differs", [("laptop", {}), ("shipped", UNPACKED), ("demo", {"download_images": 0})])
 def test_presets_are_the_same_workflow(checkout, preset, differs):
     checkout.bring_weights()
     done = checkout.snakemake("-n", "--configfile", f"presets/{preset}.yaml")
@@ -49,7 +49,7 @@ def test_the_live_page_needs_a_network_and_an_engine_and_no_sample(checkout):
     done = checkout.snakemake("-n", "--", "results/paper/live.html")
     assert done.returncode == 0, done.output
     own = {"download_runtime", "export_network", "make_live"}
-    assert planned(done.output).keys() == own | {"download_mnist", "prepare_images", "train_ddpm", "noise_image"}
+    assert planned(done.output).keys() == own | {"download_images", "prepare_images", "train_ddpm", "noise_image"}
 
 
 def make(checkout, *arguments: str) -> str:
@@ -144,7 +144,7 @@ def test_the_chapters_beyond_the_paper_are_a_target_of_their_own_without_trainin
     done = checkout.snakemake("-n", "--configfile", "presets/demo.yaml", "--", "beyond")
     plan = planned(done.output)
     assert {"explore_forcing", "judge_beyond", "gather_beyond", "typeset_beyond"} <= plan.keys()
-    assert not plan.keys() & {"train_ddpm", "unpack_ddpm", "train_classifier", "download_mnist", "judge_claims"}
+    assert not plan.keys() & {"train_ddpm", "unpack_ddpm", "train_classifier", "download_images", "judge_claims"}
 
 
 def test_each_figure_beyond_the_paper_has_a_chapter_a_function_and_a_caption():

@@ -59,7 +59,7 @@ def test_two_jobs_that_start_at_once_unpack_the_environment_one_time(tmp_path):
 
 def test_small_rules_share_cluster_jobs_and_the_download_stays_where_the_network_is():
     """Only what needs a GPU is a job of its own, and what writes into the repository, which no run of `all` does."""
-    fetching = {"download_mnist", "download_runtime"}
+    fetching = {"download_images", "download_runtime"}
     alone = {"train_ddpm", "train_classifier", "generate_samples", "take_start"} | fetching
     alone |= {"denoise_gaussians", "denoise_one_gaussian", "denoise_training_image", "denoise_originals"}
     alone |= {"ship_weights", "write_card", "gallery", "fetch"}

@@ -463,7 +463,7 @@ rule judge_beyond:
         run=dict(
             preset=config["preset"],
             data=config["data"]["source"],
-            demo_note=demo_note(),
+            demo_note=NOTE,
             title="Beyond the paper: our claims",
             left_out={
                 part: "It takes the trained network, which `beyond.network: true` asks for; this run was not asked."
@@ -495,7 +495,7 @@ rule gather_beyond:
         "../../envs/learn.yaml"
     params:
         preset=config["preset"],
-        note=demo_note(),
+        note=NOTE,
         settings={"seed": config["seed"], "data": IMAGES, "beyond": config["beyond"]},
         parts=CHAPTERS,
         helpers=HELPERS,

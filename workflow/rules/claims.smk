@@ -206,7 +206,7 @@ rule judge_claims:
     conda:
         "../../envs/numerics.yaml"
     params:
-        run=dict(preset=config["preset"], data=config["data"]["source"], demo_note=demo_note()),
+        run=dict(preset=config["preset"], data=config["data"]["source"], demo_note=NOTE),
     message:
         "Judge the paper's claims by what this run measured"
     script:

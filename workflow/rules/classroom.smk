@@ -30,7 +30,7 @@ rule make_classroom:
         "../../envs/learn.yaml"
     params:
         preset=config["preset"],
-        note=demo_note(),
+        note=NOTE,
         schedule=SCHEDULE,
         length=config["pde"]["length"],
     message:

@@ -6,12 +6,10 @@ Out: `library` for every rule's input; the names of the run's final files for `r
 
 from modulefinder import ModuleFinder
 
-ARCHIVES = [
-    f"resources/mnist/{name}-ubyte.gz"
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-]
 # What must be fetched from elsewhere before this run can start.
-FETCHED = ARCHIVES if config["data"]["source"] == "mnist" else []
+FETCHED = sources.archives(config["data"]["source"])
+# What every figure and document of a run on other data than the paper's must say; else empty.
+NOTE = sources.demo_note(config["data"]["source"])
 # The weights that the training goes on from, where ddpm.start names some.
 START = {
     "weights": "<results>/models/start.safetensors",
@@ -73,11 +71,6 @@ def library(script: str, *modules: str) -> list[str]:
         finder.import_hook(module)
     found = {Path(m.__file__) for name, m in finder.modules.items() if name != "__main__" and m.__file__}
     return [f"workflow/scripts/{file.relative_to(SCRIPTS).as_posix()}" for file in sorted(found)]
-
-
-def demo_note() -> str:
-    """What every figure and document of a run on other data than the paper's must say; else empty."""
-    return {"mnist": "", "digits": "Demo on scikit-learn's 8×8 digits, not on MNIST"}[config["data"]["source"]]
 
 
 def figures(*formats: str) -> list[str]:

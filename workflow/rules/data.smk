@@ -1,27 +1,30 @@
 """The images.
 
-In: the four MNIST archives, from a mirror or the internet, or the digits that come with scikit-learn.
-Out: resources/mnist/, which all presets share (download_mnist; `fetch` asks for all that needs a network);
+In: the archives of MNIST or of another source, from a mirror or the internet, or the digits that come with scikit-learn.
+Out: resources/<source>/, which all presets share (download_images; `fetch` asks for all that needs a network);
 data/images.npz, images and labels for training and for testing (prepare_images).
 """
 
+if FETCHED:
 
-rule download_mnist:
-    input:
-        library=library("download_mnist.py"),
-    output:
-        archives=ARCHIVES,
-    log:
-        "<logs>/download_mnist.log",
-    benchmark:
-        "<benchmarks>/download_mnist.tsv"
-    localrule: True
-    conda:
-        "../../envs/learn.yaml"
-    message:
-        "Fetch the four MNIST archives and check them"
-    script:
-        "../scripts/download_mnist.py"
+    rule download_images:
+        input:
+            library=library("download_images.py"),
+        output:
+            archives=FETCHED,
+        log:
+            "<logs>/download_images.log",
+        benchmark:
+            "<benchmarks>/download_images.tsv"
+        localrule: True
+        conda:
+            "../../envs/learn.yaml"
+        params:
+            source=config["data"]["source"],
+        message:
+            "Fetch the archives of '{params.source}' and check them"
+        script:
+            "../scripts/download_images.py"
 
 
 rule prepare_images:

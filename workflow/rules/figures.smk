@@ -166,7 +166,7 @@ for folder, module, name, figure in [(*where, *one) for *where, table in DRAWN f
         params:
             module=module,
             figure=figure["function"],
-            note=demo_note() if figure.get("images", True) else "",
+            note=NOTE if figure.get("images", True) else "",
         message:
             figure["message"]
         script:

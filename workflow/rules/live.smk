@@ -73,7 +73,7 @@ rule make_live:
         "../../envs/live.yaml"
     params:
         preset=config["preset"],
-        note=demo_note(),
+        note=NOTE,
         seed=config["seed"],
         network=NETWORK,
         schedule=SCHEDULE,

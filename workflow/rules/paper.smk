@@ -5,7 +5,7 @@ Out: numbers.json for the document and the gallery, numbers.rst and claims/claim
 companion.pdf (typeset_companion).
 """
 
-# Rules whose benchmarks the companion's section on cost adds up. `download_mnist` is not among them: all presets share its
+# Rules whose benchmarks the companion's section on cost adds up. `download_images` is not among them: all presets share its
 # files, so only the first run has its benchmark.
 COSTS = [
     "prepare_images",
@@ -67,7 +67,7 @@ rule gather_numbers:
         "../../envs/learn.yaml"
     params:
         preset=config["preset"],
-        note=demo_note(),
+        note=NOTE,
         weights=config["ddpm"]["weights"],
         settings={
             **(USED if "ddpm" in SHIPPED else SETTINGS)["ddpm"],

@@ -90,7 +90,7 @@ rule describe_run:
         "../../envs/provenance.yaml"
     params:
         agent=config["agent"],
-        note=demo_note(),
+        note=NOTE,
     message:
         "Describe the run, its origin and its results in an RO-Crate"
     script:

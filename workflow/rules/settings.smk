@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from diffusion import sources
 from engine import packages, settings
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -22,7 +23,7 @@ if refusal := packages.refusal():
     raise WorkflowError(refusal)
 if not config:
     raise WorkflowError("config.yaml was not read, as in a module: start Snakemake with the Snakefile of this workflow")
-if errors := settings.errors(config, schema):
+if errors := settings.errors(config, schema, sources.training_images()):
     raise WorkflowError("the settings (config.yaml, presets/, --config) cannot be used:\n" + "\n".join(errors))
 config.update(settings.declare(config, schema))
 

@@ -4,7 +4,7 @@ from engine.download import fetch
 from engine.job import job
 from publishing.live import ARCHIVE, REGISTRY, SHA512
 
-# Read from the configuration, and not a param, as in download_mnist.py.
+# Read from the configuration, and not a param, as in download_images.py.
 mirrors = snakemake.config["execution"]["mirrors"]
 
 with job(snakemake):

@@ -1,7 +1,6 @@
 import numpy as np
-import torch
 
-from claims.decision_network import measure
+from claims.decision_network import Returned, measure
 from diffusion.classifier import Classifier
 from diffusion.images import Digits
 from engine.device import use_threads
@@ -12,17 +11,8 @@ params, files, output = snakemake.params, snakemake.input, snakemake.output
 
 with job(snakemake):
     use_threads(snakemake.threads)
-    loaded = dict(zip(params.times, map(np.load, files.returned), strict=True))
-    returned, runs, x_t = (
-        {t: torch.from_numpy(file[name]) for t, file in loaded.items()} for name in ("images", "runs", "x_t")
-    )
-    originals = next(iter(loaded.values()))["index"]
+    returned = Returned.read(dict(zip(params.times, files.returned, strict=True)))
     digits, model, predicted = Digits.load(files.images), Classifier.load(files.classifier), np.load(files.predicted)
-    records, shown = measure(
-        {t: x[:, None] for t, x in returned.items()},
-        {t: x[:, None] for t, x in runs.items()},
-        x_t,
-        *(originals, digits, params.image, model, predicted, params.T, params.seed),
-    )
+    records, shown = measure(returned, digits, params.image, model, predicted, params.T, params.seed)
     write_json(output.measures, records)
     np.savez(output.data, **shown)

@@ -1,13 +1,7 @@
-from pathlib import Path
-
-from diffusion.data import read_embedded_digits, read_mnist
+from diffusion.data import read
 from engine.job import job
 
-params = snakemake.params
+inputs, params = snakemake.input, snakemake.params
 
 with job(snakemake):
-    if params.source == "mnist":
-        digits = read_mnist(Path(snakemake.input.archives[0]).parent, params.image_size)
-    else:
-        digits = read_embedded_digits(params.image_size, params.seed)
-    digits.save(snakemake.output.images)
+    read(params.source, inputs.archives, params.image_size, params.seed).save(snakemake.output.images)

@@ -1,12 +1,13 @@
 import logging
 import time
 
-from diffusion.classifier import ClassifierSettings, accuracy, confusion_table, train_classifier
+from diffusion.classifier import ClassifierSettings, confusion_table, train_classifier
 from diffusion.images import Digits, rescale
 from engine.device import choose_device, use_threads
 from engine.files import write_json
 from engine.job import job
 from engine.tensors import write_tensors
+from publishing.training import judge_summary
 
 params, output = snakemake.params, snakemake.output
 
@@ -19,13 +20,7 @@ with job(snakemake):
     model = train_classifier(digits.train_images, digits.train_labels, settings, device)
     seconds = time.monotonic() - started
     confusion = confusion_table(model, rescale(digits.test_images), digits.test_labels, device)
-    summary = {
-        "test_accuracy": accuracy(confusion),
-        "test_images": len(digits.test_images),
-        "training_images": len(digits.train_images),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "seconds": seconds,
-    }
+    summary = judge_summary(confusion, digits, model, seconds)
     logging.info("%.2f %% of %d test images are recognised", 100 * summary["test_accuracy"], summary["test_images"])
     confusion.to_csv(output.confusion)
     write_json(output.summary, summary)

@@ -1,20 +1,16 @@
-import math
 from pathlib import Path
-
-import torch
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits
 from diffusion.training import Training, TrainingSettings, training_steps
-from diffusion.unet import UNet
 from engine import parallel
 from engine.checkpoints import StateFolder, experiment, run
 from engine.device import Compiler, prepare
 from engine.files import write_json
 from engine.job import asked_to_stop, job
 from engine.progress import History
-from engine.tensors import read_tensors, write_tensors
-from publishing.training import Earlier, history_table, summary
+from engine.tensors import write_tensors
+from publishing.training import first_network, history_table, summary
 
 params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 # What changes no result but by rounding is no param: changing it is no reason to train again.
@@ -25,34 +21,22 @@ parallel.launch(processes)
 with job(snakemake):
     hardware = parallel.join(prepare(max(1, snakemake.threads // processes), **params.compute))
     images = Digits.load(inputs.images).train_images
-    torch.manual_seed(params.seed)  # the network's first weights
-    model = UNet(params.network["channels"], images.shape[-1])
-    earlier = Earlier()
-    if inputs.start:
-        weights, *records = inputs.start
-        model.load_state_dict(read_tensors(weights))
-        earlier = Earlier.read(*records)
+    schedule = VarianceSchedule.linear(**params.schedule)
+    model, earlier = first_network(params.network["channels"], images.shape[-1], params.seed, inputs.start)
     # Another seed for every start, or the minibatches and noise of the earlier training would be repeated.
     settings = TrainingSettings.of_epochs(**params.training, seed=params.seed + earlier.steps)
-
     compiler = Compiler(hardware, settings.steps)
-    training = Training(
-        hardware.place(model), settings, lambda objective: parallel.shared(compiler(objective), hardware)
-    )
-    steps = training_steps(
-        training, images, VarianceSchedule.linear(**params.schedule), hardware, parallel.share(settings.batch_size)
-    )
+    training = Training(hardware.place(model), settings, lambda loss: parallel.shared(compiler(loss), hardware))
+    steps = training_steps(training, images, schedule, hardware, parallel.share(settings.batch_size))
     history = History(settings.steps, settings.batch_size, settings.rate, hardware.device)
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.
-    name = experiment(snakemake, "train_ddpm.py", hardware)
-    states = StateFolder(Path(output.weights).parent / "ddpm_states", name)
-    longest = 86_400 * execution["cpu_days"] if hardware.device.type == "cpu" else math.inf
-    run(training, steps, history, hardware, states, save_seconds, asked_to_stop(), longest)
+    name, folder = experiment(snakemake, "train_ddpm.py", hardware), Path(output.weights).with_name("ddpm_states")
+    longest = hardware.longest(execution["cpu_days"])
+    run(training, steps, history, hardware, StateFolder(folder, name), save_seconds, asked_to_stop(), longest)
 
     if parallel.leave() == 0:  # the first process writes the results
         table = history_table(history.rows, earlier)
-        record = {"batch_size": settings.batch_size, "processes": processes, "device": str(hardware)}
-        record |= {"compiled": compiler.worked}
+        ran = {"batch_size": settings.batch_size, "processes": processes, "device": str(hardware)}
         table.to_csv(output.history, index=False)
-        write_json(output.summary, summary(table, images, model) | record)
+        write_json(output.summary, summary(table, images, model) | ran | {"compiled": compiler.worked})
         write_tensors(output.weights, training.weights())

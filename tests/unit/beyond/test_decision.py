@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from helpers.networks import small_network
 from scipy import stats
 
 from beyond.decision import (
+    NINE,
+    Starts,
     agreement_time,
     chosen_originals,
     crossing,
@@ -13,11 +16,15 @@ from beyond.decision import (
     kept_exactly,
     own,
     posterior,
+    sampler_from,
     speciation_time,
     spectrum,
     two_classes,
 )
-from diffusion.forward import VarianceSchedule
+from diffusion.data import read_embedded_digits
+from diffusion.forward import VarianceSchedule, chain_of_figure_2, forward_leap
+from diffusion.images import rescale, snapshots
+from diffusion.sampling import Sampler
 
 PAPER = VarianceSchedule.linear(500, 1e-4, 0.02)
 
@@ -114,3 +121,38 @@ def test_the_originals_are_different_images_and_always_the_same():
     chosen = chosen_originals(100, 40, seed=1)
     assert len(set(chosen.tolist())) == 40 and torch.equal(chosen, chosen_originals(100, 40, seed=1))
     assert torch.equal(chosen[:10], chosen_originals(100, 10, seed=1))
+
+
+SHORT = VarianceSchedule.linear(12, 1e-3, 0.3)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return read_embedded_digits(8, seed=0)
+
+
+def test_what_is_returned_starts_from_test_images_with_one_noise_for_all_t(digits):
+    early, late = (Starts.at(t, digits, 3, 20, SHORT, seed=1) for t in (2, 12))
+    assert torch.equal(early.originals, late.originals) and len(early.noised) == 20
+    x_0 = rescale(digits.test_images[early.originals])
+    abar = SHORT.alpha_bar[2]
+    eps = ((early.noised - abar**0.5 * x_0) / (1 - abar) ** 0.5).float()
+    assert torch.allclose(late.noised, forward_leap(x_0, 12, eps, SHORT), atol=1e-5)
+    assert abs(eps.mean()) < 4 / eps.numel() ** 0.5 and abs(eps.std() - 1) < 4 / (2 * eps.numel()) ** 0.5
+
+
+def test_figure_6_starts_from_the_chain_of_figure_2(digits):
+    starts = Starts.at(12, digits, 3, 20, SHORT, seed=1)
+    figure_2 = snapshots(chain_of_figure_2(digits.training_image(3), SHORT, 1), [12])[:, 0]
+    assert torch.equal(starts.x_t, figure_2) and starts.of_figure_6.shape == (NINE, 1, 8, 8)
+    assert all(torch.equal(one, figure_2[0]) for one in starts.of_figure_6)
+
+
+def test_from_T_down_the_runs_are_those_of_algorithm_2(digits):
+    """They are figure 6's own there; from a smaller t they have as many steps as are left."""
+    start = Starts.at(12, digits, 3, 20, SHORT, seed=1).of_figure_6
+    whole = snapshots(Sampler.of(small_network(), SHORT, 1).process("figure 6", range(NINE), start))
+    from_T = snapshots(sampler_from(12, small_network(), SHORT, 1).process("figure 6", range(NINE), start))
+    assert torch.allclose(from_T, whole, atol=1e-5)
+    times = [t for t, _ in sampler_from(5, small_network(), SHORT, 1).process("figure 6", range(2), start[:2])]
+    assert times == [5, 4, 3, 2, 1, 0]

@@ -10,17 +10,17 @@ from beyond.memory import (
     Minimiser,
     Noised,
     SmallNetwork,
-    affine_losses,
     copies,
     effective_number,
     mean_over_t,
     nearest_two,
     position,
+    posterior_weights,
     small_digits,
     spread_times,
     train_small,
-    variances,
 )
+from diffusion.affine import affine_losses, variances
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.sampling import backward_process
 from diffusion.training import TrainingSettings
@@ -165,3 +165,11 @@ def test_training_on_two_images_moves_the_network_towards_the_minimiser():
     untrained = train_small(images, 64, TrainingSettings(0, 1, 32, 1e-6, (0.9, 0.999)), schedule)
     far, near = (noised.distances(network, least, schedule).mean() for network in (untrained, trained))
     assert near < far / 4, (near, far)
+
+
+def test_weights_by_bayes_rule_in_exact_numbers():
+    """Of three images of one pixel, at the density (9): abar = 0.4."""
+    images, x = torch.tensor([[-1.0], [1.0], [2.0]]), torch.tensor([[0.5], [-3.0]])
+    found = posterior_weights(x, torch.tensor([0.4], dtype=torch.float64), images)
+    density = np.exp(-((x.numpy() - 0.4**0.5 * images.T.numpy()) ** 2) / (2 * 0.6))
+    np.testing.assert_allclose(found, density / density.sum(axis=1, keepdims=True), rtol=1e-5)

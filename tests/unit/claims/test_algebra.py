@@ -96,7 +96,7 @@ WRONG = [
     ("total_variation_at_rest", paper, "eigenvalue", lambda k: k * sympy.pi / paper.L),
     ("long_time_limit", paper, "heat_decay", lambda rate, t: sympy.exp(rate * t)),
     ("other_norms", paper, "keeping_another_norm", lambda u, m, p: paper.right_hand_side(u, paper.C)),
-    ("backward_singularities", paper, "heat_kernel", lambda tau: paper.density(paper.x, 0, 2)),  # never narrow
+    ("backward_existence", paper, "heat_kernel", lambda tau: paper.density(paper.x, 0, 2)),  # never narrow
     ("backward_ill_posed", paper, "growth_rate", lambda k, j: 1 / k - 1 / j),
 ]
 

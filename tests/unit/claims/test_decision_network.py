@@ -52,16 +52,40 @@ def test_measure_on_images_that_return_as_themselves_or_not():
     right = float((seen == images.test_labels.numpy()[:30]).mean())
     moved = float((np.roll(seen, 1) == images.test_labels.numpy()[:30]).mean())
     one = rescale(images.train_images[:1])
-    runs = {100: one.expand(9, -1, -1, -1), 500: x[:9]}
-    records, shown = decision_network.measure(
-        {100: x, 500: x.roll(1, dims=0)},
-        runs,
-        {100: one[0, 0], 500: one[0, 0]},
-        *(originals, images, 0, model, PREDICTED, 500, 0),
+    returned = decision_network.Returned(
+        [100, 500],
+        originals,
+        images=torch.stack([x, x.roll(1, dims=0)]),
+        runs=torch.stack([one.expand(9, -1, -1, -1), x[:9]]),
+        x_t=one[0].expand(2, -1, -1),
     )
+    records, shown = decision_network.measure(returned, images, 0, model, PREDICTED, 500, 0)
     assert set(records) == {"decided", "figure_6"}
     np.testing.assert_allclose(shown["share"][:, 0], [right, moved])
     assert records["decided"]["share_end"] == pytest.approx(moved)
     assert shown["runs"].shape == (2, 9, 16, 16) and shown["x_t"].shape == (2, 16, 16)
     agreeing = 9 if read_labels(model, one)[0][0] == images.train_labels[0] else 0
     assert records["figure_6"]["agreeing"][0] == agreeing
+
+
+def write(file, t, index):
+    """What return_digits.py would write, with the number t in every pixel."""
+    shapes = {"images": (len(index), 8, 8), "runs": (9, 8, 8), "x_t": (8, 8)}
+    np.savez(file, index=index, **{name: np.full(shape, t, np.float32) for name, shape in shapes.items()})
+    return file
+
+
+def test_what_returned_is_read_in_the_order_of_t(tmp_path):
+    index = np.array([4, 2, 7])
+    files = {t: write(tmp_path / f"t{t}.npz", t, index) for t in (300, 50, 100)}
+    returned = decision_network.Returned.read(files)
+    assert returned.t == [50, 100, 300] and returned.originals.tolist() == [4, 2, 7]
+    assert returned.images.shape == (3, 3, 1, 8, 8) and returned.runs.shape == (3, 9, 1, 8, 8)
+    for part in (returned.images, returned.runs, returned.x_t):
+        assert part.flatten(1).amin(dim=1).tolist() == part.flatten(1).amax(dim=1).tolist() == [50, 100, 300]
+
+
+def test_files_of_different_originals_are_refused(tmp_path):
+    files = {t: write(tmp_path / f"t{t}.npz", t, np.array([t, 1])) for t in (1, 2)}
+    with pytest.raises(ValueError, match="not of the same originals"):
+        decision_network.Returned.read(files)

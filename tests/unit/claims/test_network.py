@@ -8,8 +8,9 @@ from conftest import ROOT
 
 from claims import network
 from claims.network import Experiment, operations
+from diffusion.affine import affine_losses, variances
 from diffusion.data import read_embedded_digits
-from diffusion.forward import VarianceSchedule, forward_leap
+from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
 
 SETTINGS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -83,37 +84,10 @@ def test_labels_that_are_used_in_training_move_its_gradient(monkeypatch):
     assert network.labels(digits, 32, SCHEDULE, seed=1)["difference"] > 0
 
 
-def test_the_linear_loss_in_closed_form():
-    """One pixel of variance v: by the correlation of two Gaussians, 1 - (1 - a) / (a v + 1 - a) is left."""
-    left = SCHEDULE.alpha_bar[1:].numpy()
-    expected = np.mean([1 - (1 - a) / (a * 0.3 + 1 - a) for a in left])
-    assert network.linear_loss(torch.tensor([[0.3]], dtype=torch.float64), SCHEDULE) == pytest.approx(expected)
-    assert network.linear_loss(torch.zeros(3, 3, dtype=torch.float64), SCHEDULE) == 0
-
-
-def test_the_linear_loss_is_that_of_a_regression():
-    """Images with correlated pixels: what a least-squares fit of the noise leaves at each t, 20,000 images each."""
-    random = torch.Generator().manual_seed(0)
-    mix = torch.tensor([[0.5, 0.0, 0.0], [0.3, 0.2, 0.0], [-0.2, 0.1, 0.4]], dtype=torch.float64)
-    x_0 = torch.randn(20_000, 3, generator=random, dtype=torch.float64) @ mix.T - 0.7
-    left = []
-    for t in range(1, SCHEDULE.T + 1):
-        eps = torch.randn(x_0.shape, generator=random, dtype=torch.float64)
-        given = torch.cat([forward_leap(x_0, t, eps, SCHEDULE), torch.ones(len(x_0), 1)], dim=1)
-        left.append((eps - given @ torch.linalg.lstsq(given, eps).solution).square().mean().item())
-    assert network.linear_loss(mix @ mix.T, SCHEDULE) == pytest.approx(np.mean(left), rel=0.01)
-
-
-def test_the_covariance_is_that_of_all_batches_together():
-    images = torch.randint(0, 256, (12_000, 1, 3, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    expected = torch.cov(rescale(images).flatten(1).double().T, correction=0)
-    assert network.covariance(images).numpy() == pytest.approx(expected.numpy(), abs=1e-12)
-
-
 def test_the_loss_is_compared_with_the_linear_one():
     images = read_embedded_digits(8, seed=0).train_images
     found = network.noise(0.01, images, SCHEDULE)
-    assert found["linear_loss"] == network.linear_loss(network.covariance(images), SCHEDULE)
+    assert found["linear_loss"] == affine_losses(variances(rescale(images)), SCHEDULE).mean().item()
     assert found["relative_to_linear"] == 0.01 / found["linear_loss"]
 
 

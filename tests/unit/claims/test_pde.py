@@ -95,7 +95,7 @@ def test_a_mean_outgrows_the_first_mode():
 
 def test_height_backwards_falls_with_the_fourth_root_of_the_time_left():
     """A Gaussian of width w has the height 1 / w and a slope of norm w^(-3/2); a jump of width w one of w^(-1/2)."""
-    found = pde.backwards()
+    found = pde.backward_singularities()
     assert found["point_mass"] == pytest.approx(0.25, abs=2e-3) and found["jump"] == pytest.approx(0.25, abs=2e-3)
     assert found["least_power"] == min(found["point_mass"], found["jump"])
 
@@ -115,7 +115,7 @@ def test_measure_on_a_run_that_stands_still():
     convergence = pd.DataFrame({"study": ["space"], "cells": [9], "error": [0.1], "order": [2.0]})
     records = pde.measure(run, convergence, rates, solution)
     of_the_run = {"invariants", "convergence", "growth_rates", "total_variation", "decay", "decay_with_mean"}
-    assert set(records) == of_the_run | {"at_rest", "backwards"}
+    assert set(records) == of_the_run | {"at_rest", "backward_singularities"}
     assert records["invariants"] == run and run["steps"] == 100 and run["norm_drift"] < 1e-12
     assert records["decay"]["share"] == pytest.approx(1, abs=1e-12) and records["decay"]["t_end"] == pytest.approx(1)
     assert records["total_variation"]["change"] < 1e-10

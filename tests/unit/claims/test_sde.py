@@ -17,10 +17,10 @@ def test_orders_on_a_short_schedule():
     """Euler-Maruyama's strong order is 1, as the noise does not depend on x; (19) lacks noise near t = 0."""
     schedule = VarianceSchedule.linear(30, 1e-3, 0.2)
     records = sde.measure(schedule, seed=0)
-    assert set(records) == {"forward", "backward", "reverse"}
+    assert set(records) == {"forward", "backward", "backward_euler_maruyama"}
     assert records["forward"]["order"] == pytest.approx(1, abs=0.15)
-    assert records["reverse"]["order"] == pytest.approx(1, abs=0.15)
-    assert 0.5 < records["backward"]["order"] < records["reverse"]["order"] - 0.1
+    assert records["backward_euler_maruyama"]["order"] == pytest.approx(1, abs=0.15)
+    assert 0.5 < records["backward"]["order"] < records["backward_euler_maruyama"]["order"] - 0.1
     for name, record in records.items():
         assert record == getattr(sde, name)(schedule, seed=0)
         assert (record["steps"], record["steps_finest"], record["paths"]) == (30, 240, 400)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from beyond.memory import Minimiser, moments
+from beyond.memory import Minimiser
 from beyond.start import Modes, errors, modes_of
 from claims import start
 from claims.start import Plan
 from claims.statistics import frechet_distance
+from diffusion.affine import moments
 from diffusion.data import read_embedded_digits
 from diffusion.forward import VarianceSchedule, forward_leap
 

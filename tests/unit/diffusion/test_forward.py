@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from diffusion.forward import VarianceSchedule, forward_leap, forward_process, forward_step
+from diffusion.forward import VarianceSchedule, chain_of_figure_2, forward_leap, forward_process, forward_step
 from engine.randomness import generator
 
 PAPER = VarianceSchedule.linear(500, 1e-4, 0.02)
@@ -81,3 +81,14 @@ def test_many_steps_and_one_leap_have_one_distribution():
     for t in (1, 10, 50):
         law = stats.norm(0.7 * schedule.alpha_bar[t].sqrt().item(), (1 - schedule.alpha_bar[t]).sqrt().item())
         assert stats.kstest(seen[t].flatten().numpy(), law.cdf).pvalue > 1e-4
+
+
+def test_the_chain_of_figure_2_has_addressed_noise_of_the_images_precision():
+    x_0 = torch.full((1, 1, 3, 3), 0.5)
+    chain, again = (dict(chain_of_figure_2(x_0, PAPER, seed)) for seed in (4, 4))
+    other = dict(chain_of_figure_2(x_0, PAPER, 5))
+    assert list(chain) == list(range(PAPER.T + 1)) and torch.equal(chain[0], x_0)
+    assert all(torch.equal(chain[t], again[t]) and chain[t].dtype == torch.float32 for t in chain)
+    assert not torch.equal(chain[1], other[1])
+    eps = torch.randn(x_0.shape, generator=generator(4, "forward", 1))
+    assert torch.equal(chain[1], forward_step(x_0, 1, eps, PAPER))

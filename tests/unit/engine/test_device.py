@@ -119,6 +119,10 @@ def test_a_gpu_denoises_as_many_images_as_its_memory_holds(monkeypatch):
     assert CUDA.at_once(1000) == 1000 and CPU.at_once(100) == 100
 
 
+def test_only_on_a_cpu_has_a_training_a_longest_time():
+    assert CPU.longest(2) == 2 * 24 * 3600 and CUDA.longest(2) == float("inf")
+
+
 def test_what_ran_is_told_apart_whatever_the_settings_called_it():
     assert Hardware.choose("cpu", "float32").facts() == CPU.facts()
     facts = {str(hardware.facts()) for hardware in (CPU, replace(CPU, precision=torch.bfloat16), CUDA)}

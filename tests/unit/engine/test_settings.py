@@ -8,12 +8,13 @@ import yaml
 from conftest import ROOT
 from snakemake.utils import update_config
 
-from diffusion.data import COUNTS
+from diffusion.sources import training_images
 from engine.schemas import schema_errors
-from engine.settings import IMAGES, MOVED, declare, errors
+from engine.settings import MOVED, declare, errors
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+IMAGES = training_images()
 BAD = [
     ({"ddpm": {"T": 0}}, "ddpm.T is 0, but must be the number of steps of the forward process (2), at least 1"),
     ({"ddpm": {"beta_T": 1.5}}, "ddpm.beta_T is 1.5, but must be the last value of the variance schedule, above 0"),
@@ -92,26 +93,26 @@ def laid_over_config(changes: dict) -> dict:
 
 
 def test_config_yaml_and_all_presets_can_be_used():
-    assert errors(CONFIG, SCHEMA) == []
+    assert errors(CONFIG, SCHEMA, IMAGES) == []
     for preset in (ROOT / "presets").glob("*.yaml"):
-        assert errors(laid_over_config(yaml.safe_load(preset.read_text(encoding="utf-8"))), SCHEMA) == []
+        assert errors(laid_over_config(yaml.safe_load(preset.read_text(encoding="utf-8"))), SCHEMA, IMAGES) == []
 
 
 @pytest.mark.parametrize("changes, sentence", BAD, ids=[sentence.split(",")[0] for _, sentence in BAD])
 def test_a_bad_setting_has_one_sentence(changes, sentence):
-    [found] = errors(laid_over_config(changes), SCHEMA)
+    [found] = errors(laid_over_config(changes), SCHEMA, IMAGES)
     assert sentence in found
 
 
 @pytest.mark.parametrize("old", MOVED)
 def test_an_old_key_is_told_its_new_name(old):
     section, key = old.split(".")
-    assert errors(laid_over_config({section: {key: 1}}), SCHEMA) == [f"{old} has moved: write {MOVED[old]}"]
+    assert errors(laid_over_config({section: {key: 1}}), SCHEMA, IMAGES) == [f"{old} has moved: write {MOVED[old]}"]
     assert MOVED[old].split(".")[1] in CONFIG["execution"]
 
 
 def test_all_bad_settings_are_named_at_once():
-    found = errors(laid_over_config({"ddpm": {"T": 0, "gpus": 2}, "seed": -1, "colour": "red"}), SCHEMA)
+    found = errors(laid_over_config({"ddpm": {"T": 0, "gpus": 2}, "seed": -1, "colour": "red"}), SCHEMA, IMAGES)
     assert len(found) == 4
     assert found[0] == "ddpm.gpus has moved: write execution.gpus"
 
@@ -119,7 +120,7 @@ def test_all_bad_settings_are_named_at_once():
 def test_a_missing_setting_is_named():
     settings = deepcopy(CONFIG)
     del settings["seed"], settings["ddpm"]["T"]
-    assert set(errors(settings, SCHEMA)) == {
+    assert set(errors(settings, SCHEMA, IMAGES)) == {
         "config.yaml: 'seed' is a required property",
         "ddpm: 'T' is a required property",
     }
@@ -150,13 +151,13 @@ def test_a_document_of_another_form_is_told_by_names_of_its_own(document, senten
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400, True, "5", None, [1]])
 @pytest.mark.parametrize("section, key", [*ANY_NUMBER.items(), *WHOLE_NUMBER.items()])
 def test_what_is_no_finite_number_is_refused_whatever_the_bounds(section, key, value):
-    [found] = errors(laid_over_config({section: {key: value}}), SCHEMA)
+    [found] = errors(laid_over_config({section: {key: value}}), SCHEMA, IMAGES)
     assert found.startswith(f"{section}.{key} is {value!r}, but must be ")
 
 
 @pytest.mark.parametrize("section, key", WHOLE_NUMBER.items())
 def test_whole_numbers_have_a_largest_value(section, key):
-    [found] = errors(laid_over_config({section: {key: 2**63}}), SCHEMA)
+    [found] = errors(laid_over_config({section: {key: 2**63}}), SCHEMA, IMAGES)
     assert f"{section}.{key} is {2**63}, but " in found
 
 
@@ -170,7 +171,7 @@ def test_numbers_have_the_type_that_the_schema_declares():
         "execution": {"save_minutes": 1},
     }
     settings = laid_over_config(changes)
-    assert errors(settings, SCHEMA) == []
+    assert errors(settings, SCHEMA, IMAGES) == []
     declared = declare(settings, SCHEMA)
     assert declared == settings and declared is not settings
     kinds = {
@@ -185,8 +186,12 @@ def test_numbers_have_the_type_that_the_schema_declares():
         assert {type(one) for one in (value if isinstance(value, list) else [value])} == {kind}, name
 
 
-def test_the_images_that_the_settings_count_are_those_that_there_are():
-    assert {source: training for source, (training, _) in COUNTS.items()} == IMAGES
+def test_another_source_of_images_needs_only_its_count():
+    settings = laid_over_config({"data": {"source": "strokes"}})
+    assert len(errors(settings, SCHEMA, IMAGES)) == 1
+    assert errors(settings, SCHEMA, IMAGES | {"strokes": 60_000}) == []
+    [found, *_] = errors(settings, SCHEMA, IMAGES | {"strokes": 90})
+    assert found == "figures.training_images is 96, but there are 90 training images of strokes: use at most that"
 
 
 def test_a_pattern_is_for_the_whole_text():
@@ -215,7 +220,7 @@ def test_whatever_is_given_is_used_or_refused_in_sentences_that_name_a_setting(a
             settings[address[0]][address[1]] = value
         else:
             settings[address[0]] = value
-        found = errors(settings, SCHEMA)
+        found = errors(settings, SCHEMA, IMAGES)
         assert all(re.match(r"\w+(\.\w+)*:? ", sentence) for sentence in found), (value, found)
         if not found:
-            assert errors(declare(settings, SCHEMA), SCHEMA) == []
+            assert errors(declare(settings, SCHEMA), SCHEMA, IMAGES) == []

@@ -1,12 +1,13 @@
 """A run beside its reference: a correct rerun agrees, another seed agrees, a spoilt run does not."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
 
 from engine.errors import UserError
-from publishing.comparison import LEVEL, compare
+from publishing.comparison import LEVEL, beside_reference, compare, write_reference
 
 REFERENCE = {
     "parameters": {"kind": "exact", "value": 3_254_177},
@@ -80,3 +81,45 @@ def test_a_run_of_another_form_is_refused():
         list(compare({}, REFERENCE))
     with pytest.raises(UserError, match="a kind that is not known"):
         list(compare({"x": {}}, {"x": {"kind": "guess"}}))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The files of a run, as far as a comparison reads them."""
+    numbers = {
+        "preset": "mine",
+        "training": {
+            "training_images": 100, "image_size": 8, "parameters": 7, "steps": 3, "image_visits": 24, "final_loss": 0.1,
+            "device": "CPU with 2 threads, float32",
+        },
+        "schedule": {"kept": [1.0, 0.5]},
+        "classifier": {"test_accuracy": 0.9, "test_images": 360},
+        "samples": {"recognised": 88, "samples": 100, "counts": {str(label): 10 for label in range(10)}},
+        "claims": {"claims": [{"kind": "algebra", "verdict": "confirmed"}]},
+        "pde": {"convergence": [], "growth_rates": [{"relative_error": 1e-3}]},
+    }  # fmt: skip
+    (tmp_path / "run" / "claims").mkdir(parents=True)
+    (tmp_path / "run" / "numbers.json").write_text(json.dumps(numbers))
+    samples = {"nines": {"recognised": 80, "samples": 100}, "frechet": {"to_missing_digit": 0.5}}
+    (tmp_path / "run" / "claims" / "samples.json").write_text(json.dumps(samples))
+    return tmp_path / "run"
+
+
+def test_a_run_that_became_the_reference_agrees_with_it_and_a_changed_one_does_not(run, tmp_path):
+    write_reference(run, tmp_path / "mine.json")
+    made = json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))
+    assert made["preset"] == "mine" and made["made"]["device"] == "CPU with 2 threads, float32"
+    lines, sentence = beside_reference(run, tmp_path / "mine.json")
+    assert all(line.agrees for line in lines)
+    assert sentence.startswith(f"{len(lines)} of {len(lines)} numbers agree with the reference, which was made on ")
+    numbers = json.loads((run / "numbers.json").read_text(encoding="utf-8"))
+    numbers["training"]["parameters"] = 8
+    (run / "numbers.json").write_text(json.dumps(numbers))
+    lines, sentence = beside_reference(run, tmp_path / "mine.json")
+    assert [line.name for line in lines if not line.agrees] == ["parameters of the network"]
+    assert sentence.startswith(f"{len(lines) - 1} of {len(lines)} ")
+
+
+def test_a_preset_without_a_reference_is_told_so(run, tmp_path):
+    with pytest.raises(UserError, match=r"there is no reference .*none\.json: only the presets in .* have one"):
+        beside_reference(run, tmp_path / "none.json")

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 import tarfile
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from conftest import ROOT
 
+from diffusion.forward import VarianceSchedule
 from diffusion.unet import UNet
 from publishing import live
 
@@ -95,3 +97,14 @@ def test_the_page_gets_engine_graph_and_weights(network, tmp_path):
     engine = {name: f"the {name}".encode() for name in live.ENGINE}
     assert content == engine | {"network": graph, "tensors": live.planes(weights)}
     assert parts == live.parts(tmp_path / "network.onnx", tmp_path / "archive.tgz"), "the same page each time"
+
+
+def test_the_pages_data_are_those_of_the_run():
+    x_0, schedule = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3), VarianceSchedule.linear(4, 0.1, 0.4)
+    data = live.page_data(x_0, {"parameters": 3254177, "image_visits": 80}, schedule, "a note", preset="mine", seed=7)
+    about = {"preset": "mine", "seed": 7, "parameters": "3,254,177", "visits": "80", "runtime": live.VERSION}
+    assert (data["note"], data["about"], data["T"], data["size"]) == ("a note", about, 4, 3)
+    assert np.allclose(data["alpha_bar"], np.cumprod([1, 0.9, 0.8, 0.7, 0.6])) and np.allclose(
+        data["image"], x_0.ravel()
+    )
+    json.dumps(data, allow_nan=False)

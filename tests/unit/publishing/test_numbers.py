@@ -76,6 +76,7 @@ SETTINGS = {
 def test_numbers_are_gathered_from_the_files_of_the_run(files):
     run = companion.gather(files, "mine", "a note", "train", SETTINGS)
     assert (run["preset"], run["demo_note"], run["weights"], run["settings"]) == ("mine", "a note", "train", SETTINGS)
+    assert run["images"] == "MNIST"
     assert np.allclose(run["schedule"]["kept"], 0.9 ** np.arange(11))  # alpha_t = 0.81
     assert run["training"] == {
         "parameters": 12, "image_visits": 80, "first_loss": 1.0, "final_loss": 0.25, "images_per_second": 20.0,
@@ -213,7 +214,7 @@ def test_numbers_beyond_the_paper_are_gathered_by_chapter(tmp_path):
         "measures": [tmp_path / "one.json", tmp_path / "one_more.json"],
     }
     parts = {"one": ["one", "one_more", "one_left_out"], "left_out": ["left_out"]}
-    run = companion.gather_beyond(files, "mine", "a note", {"seed": 3}, parts)
+    run = companion.gather_beyond(files, "mine", "a note", SETTINGS, parts)
     assert run["chapters"] == [{"name": "one", "parts": parts["one"], "seconds": 5.5}]
     assert run["records"] == {"one": {"record": {"n": 2.0}}, "one_more": {"record": {"n": 3.5}}}
     assert [line.split() for line in run["lines"]] == [["one", "5.5", "s"], ["all", "chapters", "5.5", "s"]]
@@ -222,7 +223,7 @@ def test_numbers_beyond_the_paper_are_gathered_by_chapter(tmp_path):
     for job in ("make_eta0_10", "make_eta1_500", "make_t350"):
         (tmp_path / f"{job}.tsv").write_text("s\tmax_rss\tcpu_time\n4.0\t100.0\t1.5\n")
         files["benchmarks"].append(tmp_path / f"{job}.tsv")
-    with_jobs = companion.gather_beyond(files, "mine", "", {}, parts, helpers={"one_more": "make"})
+    with_jobs = companion.gather_beyond(files, "mine", "", SETTINGS, parts, helpers={"one_more": "make"})
     assert with_jobs["chapters"][0]["seconds"] == 17.5
 
 

@@ -9,9 +9,10 @@ from conftest import ROOT
 
 from benchmarks.settings import settings
 from diffusion.classifier import Classifier, probabilities
-from diffusion.data import read_mnist
+from diffusion.data import read_archives
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
+from diffusion.sources import SOURCES
 from diffusion.training import draw, loss
 from diffusion.unet import UNet
 from engine.files import sha256
@@ -23,7 +24,7 @@ RECORDS = {name: json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8
 
 @pytest.fixture(scope="module")
 def digits(mnist):
-    return read_mnist(mnist, RECORDS["ddpm"]["summary"]["image_size"])
+    return read_archives(SOURCES["mnist"], mnist, RECORDS["ddpm"]["summary"]["image_size"])
 
 
 def test_files_are_whole_and_small():

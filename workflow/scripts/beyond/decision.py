@@ -13,15 +13,22 @@ abar_t Lambda = 1.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from beyond.steps import Mixture, coefficients
+from beyond.memory import posterior_weights
+from beyond.steps import Mixture, SubsequenceSampler, coefficients, subsequence
+from diffusion.affine import variances
 from diffusion.classifier import CLASSES
-from diffusion.forward import VarianceSchedule
+from diffusion.forward import VarianceSchedule, chain_of_figure_2, forward_leap
+from diffusion.images import Digits, rescale, snapshots
+from diffusion.sampling import draw_noise
+from diffusion.unet import UNet
+from engine.device import CPU, Hardware
 from engine.randomness import generator
 
 Array = NDArray[np.floating]
@@ -35,10 +42,45 @@ def chosen_originals(there: int, total: int, seed: int) -> Tensor:
     return torch.randperm(there, generator=generator(seed, "decision, originals"))[:total]
 
 
+@dataclass(frozen=True)
+class Starts:
+    """What Algorithm 2 returns from x_t at one t: test images, noised by the leap (8), and figure 6's image."""
+
+    originals: Tensor
+    """The numbers of the test images, (n,)."""
+    noised: Tensor
+    """x_t of these, (n, 1, h, w)."""
+    x_t: Tensor
+    """Figure 6's image in the chain of figure 2, (1, 1, h, w): at t = T it is the start of figure 6's runs."""
+
+    @classmethod
+    def at(cls, t: int, digits: Digits, image: int, total: int, schedule: VarianceSchedule, seed: int) -> "Starts":
+        """For `total` test images, and the training image of number `image`. The noise of the former is the same at
+        every t, so that the t differ in nothing else.
+        """
+        originals = chosen_originals(len(digits.test_images), total, seed)
+        x_0 = rescale(digits.test_images[originals])
+        eps = draw_noise(seed, "decision, noise", range(len(x_0)), 0, tuple(x_0.shape[1:]))[:, 0]
+        chain = chain_of_figure_2(digits.training_image(image), schedule, seed)
+        return cls(originals, forward_leap(x_0, t, eps, schedule), snapshots(chain, [t])[:, 0])
+
+    @property
+    def of_figure_6(self) -> Tensor:
+        """Figure 6's image at t, once for each of the nine runs, (9, 1, h, w)."""
+        return self.x_t.expand(NINE, -1, -1, -1)
+
+
+def sampler_from(
+    t: int, model: UNet, schedule: VarianceSchedule, seed: int, hardware: Hardware = CPU
+) -> SubsequenceSampler:
+    """Algorithm 2 with a trained network from t down, step by step, in place of from T."""
+    sampler = SubsequenceSampler.of(model, schedule, seed, hardware)
+    return replace(sampler, times=subsequence(t, t), eta=1.0)
+
+
 def spectrum(images: Tensor) -> Array:
     """The eigenvalues of the covariance of images (n, ...), from the largest down, as many as an image has pixels."""
-    eigenvalues = torch.linalg.eigvalsh(torch.cov(images.flatten(1).double().T)).flip(0)
-    return eigenvalues.clamp(min=0).numpy()
+    return variances(images).flip(0).numpy()
 
 
 def speciation_time(eigenvalue: float, schedule: VarianceSchedule) -> float:
@@ -84,14 +126,10 @@ def kept_by_algorithm_2(mixture: Mixture, schedule: VarianceSchedule, t: int, ru
 
 def posterior(x_t: Tensor, abar: float, images: Tensor, labels: Tensor) -> Array:
     """p(class | x_t), (n, 10), for x_t, (n, ...), if x_0 is one of the `images`, (m, ...), each as likely: what a
-    network that minimises the loss of Algorithm 1 over them exactly would go by. The weight of image i is proportional
-    to exp(-|x_t - sqrt(abar) x_i|^2 / (2 (1 - abar))).
+    network that minimises the loss of Algorithm 1 over them exactly would go by (`memory.posterior_weights`).
     """
-    x, references = x_t.flatten(1), abar**0.5 * images.flatten(1)
-    squares = references.square().sum(dim=1) - 2 * x @ references.T  # without |x_t|^2, which all have
-    weights = torch.softmax(-squares.double() / (2 * (1 - abar)), dim=1)
-    one_hot = torch.nn.functional.one_hot(labels, CLASSES).double()
-    return (weights @ one_hot).numpy()
+    weights = posterior_weights(x_t.flatten(1), torch.tensor([abar], dtype=torch.float64), images.flatten(1))
+    return (weights.double() @ torch.nn.functional.one_hot(labels, CLASSES).double()).numpy()
 
 
 def own(probabilities: Array, labels: NDArray[np.integer]) -> Array:

@@ -32,6 +32,16 @@ COPY = 1 / 3
 as in their program's `mem_ratio.py`."""
 
 
+def posterior_weights(x: Tensor, abar: Tensor, images: Tensor) -> Tensor:
+    """w_i(x, t), (n, N), of the images, (N, d), for x, (n, d), and abar_t in float64, (n,) or (1,).
+
+    The exponent, less what all i share, is (sqrt(abar) x . y_i - abar |y_i|^2 / 2) / (1 - abar).
+    """
+    of_product, of_square = factors(x, abar**0.5 / (1 - abar), abar / (1 - abar) / 2)
+    squares = images.square().sum(dim=1)
+    return (of_product * (x @ images.T) - of_square * squares).softmax(dim=1)
+
+
 @dataclass(frozen=True)
 class Minimiser:
     """eps*(x, t), the exact minimiser of Algorithm 1's loss over the training images; it can stand for the network."""
@@ -46,14 +56,8 @@ class Minimiser:
         return cls(images.flatten(1), schedule)
 
     def weights(self, x: Tensor, t: Tensor) -> Tensor:
-        """w_i(x, t), (n, N), for images x, (n, 1, h, w), at steps t, (n,) or (1,).
-
-        The exponent, less what all i share, is (sqrt(abar) x . y_i - abar |y_i|^2 / 2) / (1 - abar).
-        """
-        abar = self.schedule.alpha_bar[t]
-        of_product, of_square = factors(x.flatten(1), abar**0.5 / (1 - abar), abar / (1 - abar) / 2)
-        squares = self.images.square().sum(dim=1)
-        return (of_product * (x.flatten(1) @ self.images.T) - of_square * squares).softmax(dim=1)
+        """w_i(x, t), (n, N), for images x, (n, 1, h, w), at steps t, (n,) or (1,)."""
+        return posterior_weights(x.flatten(1), self.schedule.alpha_bar[t], self.images)
 
     def mean(self, x: Tensor, t: Tensor) -> Tensor:
         """m(x, t) = E[x_0 | x_t = x], of the shape of x: the weighted mean of the training images."""
@@ -141,31 +145,6 @@ def mean_over_t(times: Sequence[int], losses: Tensor, schedule: VarianceSchedule
     squares = losses.double().numpy() / factor[np.asarray(times) - 1][:, None]
     between = interp1d(np.log(times), squares, axis=0)(np.log(np.arange(1, schedule.T + 1)))
     return torch.from_numpy((factor[:, None] * between).mean(axis=0))
-
-
-def affine_losses(variances: Tensor, schedule: VarianceSchedule) -> Tensor:
-    """The loss of the best affine prediction of the noise from x_t, for t = 1..T: (T,).
-
-    It is the mean over the eigenvalues l of the images' covariance, `variances` (d,), of abar l / (abar l + 1 - abar).
-    """
-    abar = schedule.alpha_bar[1:, None]
-    return (abar * variances / (abar * variances + 1 - abar)).mean(dim=1)
-
-
-def moments(images: Tensor, batch_size: int = 5000) -> tuple[Tensor, Tensor]:
-    """The mean, (d,), and the covariance, (d, d), of images, (n, 1, h, w), in float64."""
-    d = images[0].numel()
-    total, products = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
-    for batch in images.flatten(1).split(batch_size):
-        x = batch.double()
-        total, products = total + x.sum(dim=0), products + x.T @ x
-    mean = total / len(images)
-    return mean, products / len(images) - mean[:, None] * mean
-
-
-def variances(images: Tensor) -> Tensor:
-    """The eigenvalues of the covariance of images, (n, 1, h, w): (d,) in float64, none negative by rounding."""
-    return torch.linalg.eigvalsh(moments(images)[1]).clamp(min=0)
 
 
 def position(distance: float, least: float, affine: float) -> float:

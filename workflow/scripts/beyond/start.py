@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from beyond.memory import Minimiser, moments
+from beyond.memory import Minimiser
+from diffusion.affine import moments
 from diffusion.backward import denoising_mean, posterior_variance
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import rescale

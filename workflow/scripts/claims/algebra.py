@@ -285,7 +285,7 @@ def backward_ill_posed() -> list[Expr]:
     return [1 / limit(-paper.growth_rate(Rational(1), j), j, oo)]
 
 
-def backward_singularities() -> list[Expr]:
+def backward_existence() -> list[Expr]:
     """Of v / |grad v|, which (21) makes of the heat equation's solution v, when v runs back to a point mass in one, two
     or three dimensions: its mass; and when v runs back to a unit jump in one dimension: its jump. Both in the limit.
     """
@@ -323,7 +323,7 @@ CHECKS: tuple[Callable[[], list[Expr]], ...] = (
     linearisation,
     long_time_limit,
     backward_ill_posed,
-    backward_singularities,
+    backward_existence,
 )
 
 

@@ -5,9 +5,12 @@ One function for each record of beyond/decision_network.json.
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -74,11 +77,35 @@ def figure_6(t: Sequence[int], runs: Sequence[NDArray], label: int, predicted: M
     }
 
 
+@dataclass(frozen=True)
+class Returned:
+    """What Algorithm 2 returned with the trained network from each of some t, rising."""
+
+    t: list[int]
+    originals: NDArray[np.integer]
+    """The numbers of the test images that were noised to each t, (n,)."""
+    images: Tensor
+    """One run from each of them, (times, n, 1, h, w)."""
+    runs: Tensor
+    """Nine runs from figure 6's image, (times, 9, 1, h, w)."""
+    x_t: Tensor
+    """That image at t, (times, h, w)."""
+
+    @classmethod
+    def read(cls, files: Mapping[int, Path | str]) -> "Returned":
+        """From the file of each t, as return_digits.py writes it. Raises ValueError unless all have the same images."""
+        times = sorted(files)
+        loaded = [np.load(files[t]) for t in times]
+        if any((file["index"] != loaded[0]["index"]).any() for file in loaded):
+            raise ValueError("the files of the t are not of the same originals")
+        images, runs, x_t = (
+            torch.from_numpy(np.stack([file[name] for file in loaded])) for name in ("images", "runs", "x_t")
+        )
+        return cls(times, loaded[0]["index"], images[:, :, None], runs[:, :, None], x_t)
+
+
 def measure(
-    returned: Mapping[int, Tensor],
-    runs: Mapping[int, Tensor],
-    x_t: Mapping[int, Tensor],
-    originals: NDArray[np.integer],
+    returned: Returned,
     images: Digits,
     image: int,
     model: Classifier,
@@ -86,14 +113,10 @@ def measure(
     T: int,
     seed: int,
 ) -> tuple[dict[str, dict], dict[str, Any]]:
-    """All records of beyond/decision_network.json, and what the figure shows. For each t: one run from each noised test
-    image, (n, 1, h, w), whose numbers are the `originals`; and nine runs from figure 6's image, of number `image`, with
-    that image at t, (h, w).
-    """
-    t = sorted(returned)
-    truth = images.test_labels.numpy()[originals]
-    same = np.array([read_labels(model, returned[step].clamp(-1, 1))[0] == truth for step in t])
-    shown = [read_labels(model, runs[step].clamp(-1, 1))[0] for step in t]
+    """All records of beyond/decision_network.json, and what the figure shows; `image` is the number of figure 6's."""
+    t, truth = returned.t, images.test_labels.numpy()[returned.originals]
+    same = np.array([read_labels(model, x.clamp(-1, 1))[0] == truth for x in returned.images])
+    shown = [read_labels(model, x.clamp(-1, 1))[0] for x in returned.runs]
     label = int(images.train_labels[image])
     logger.info("share of the same digit: %s", dict(zip(t, same.mean(axis=1), strict=True)))
     records = {
@@ -103,8 +126,8 @@ def measure(
     drawn = {
         "t": np.array(t),
         "T": np.array(T),
-        "x_t": np.stack([x_t[step].numpy() for step in t]),
-        "runs": np.stack([runs[step][:, 0].numpy() for step in t]),
+        "x_t": returned.x_t.numpy(),
+        "runs": returned.runs[:, :, 0].numpy(),
         "agreeing": np.array(records["figure_6"]["agreeing"]),
         "share": np.array([metrics.share(int(row.sum()), len(row)) for row in same]),
         "predicted_t": predicted["t"],

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import yaml
 
+from diffusion.sources import SOURCES
 from engine.errors import UserError
 from engine.schemas import Address, schema_errors
 
@@ -98,8 +99,8 @@ def fill(claim: str, sentence: str, record: dict) -> str:
 def judge(claim: Claim, records: Records, data: str, left_out: Mapping[str, str] = MappingProxyType({})) -> dict:
     """One row of the table: the claim, its value in this run, its verdict, and the sentence that argues it.
 
-    `data` is the run's source of images: a claim on MNIST gets no verdict from a run on other images. `left_out` names
-    the files of records that the run was not asked for, each with the sentence that says so.
+    `data` is the run's source of images: a claim on one source, as MNIST, gets no verdict from a run on another.
+    `left_out` names the files of records that the run was not asked for, each with the sentence that says so.
     """
     row = {key: claim[key] for key in ("id", "of", "place", "statement", "kind", "test", "since")}
     row["part"] = claim.get("measure", "").split(".")[0]
@@ -126,8 +127,9 @@ def judge(claim: Claim, records: Records, data: str, left_out: Mapping[str, str]
         return not_testable("This run is too small to measure it.")
     value = fill(claim["id"], claim["shown"], record)
     detail = fill(claim["id"], claim["argument" if holds else "otherwise"], record)
-    if claim["data"] == "mnist" and data != "mnist":
-        reason = "The statement is about MNIST, and this run's images are scikit-learn's 8×8 digits. On these: "
+    if claim["data"] not in ("any", data):
+        about, images = (SOURCES[source].name for source in (claim["data"], data))
+        reason = f"The statement is about {about}, and this run's images are {images}. On these: "
         return not_testable(reason + detail, value)
     return row | {"value": value, "verdict": CONFIRMED if holds else NOT_CONFIRMED, "detail": detail}
 

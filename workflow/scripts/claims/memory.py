@@ -14,16 +14,15 @@ from torch import Tensor
 from beyond.memory import (
     Minimiser,
     Noised,
-    affine_losses,
     copies,
     effective_number,
     mean_over_t,
     nearest_two,
     position,
     spread_times,
-    variances,
 )
 from claims.statistics import ends, mean, share
+from diffusion.affine import affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise

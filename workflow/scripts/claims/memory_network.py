@@ -7,9 +7,10 @@ One function for each record of beyond/memory_network.json, some of them in clai
 import numpy as np
 from torch import Tensor
 
-from beyond.memory import Minimiser, Noised, affine_losses, spread_times, variances
+from beyond.memory import Minimiser, Noised, spread_times
 from claims.memory import SHOWN, between, chosen, copied, curve, nearest_images, over
 from claims.statistics import Z, ends
+from diffusion.affine import affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor

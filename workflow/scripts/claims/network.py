@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from diffusion.affine import affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import backward_process, noise_predictor
@@ -179,30 +180,8 @@ def noise(last_loss: float, images: Tensor, schedule: VarianceSchedule) -> dict:
     """The loss at the end of training beside that of the best linear filter for the training images, (n, 1, h, w) of
     grey values in uint8.
     """
-    linear = linear_loss(covariance(images), schedule)
+    linear = affine_losses(variances(rescale(images)), schedule).mean().item()
     return {"last_loss": last_loss, "linear_loss": linear, "relative_to_linear": last_loss / linear}
-
-
-def covariance(images: Tensor) -> Tensor:
-    """The covariance of the images' pixels, (d, d) in float64, of values in [-1, 1]."""
-    d = images[0].numel()
-    total, products = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
-    for batch in images.flatten(1).split(5000):
-        x = rescale(batch).double()
-        total, products = total + x.sum(dim=0), products + x.T @ x
-    mean = total / len(images)
-    return products / len(images) - mean[:, None] * mean
-
-
-def linear_loss(covariance: Tensor, schedule: VarianceSchedule) -> float:
-    """The loss of Algorithm 1 of the best affine prediction of the noise from x_t, for each t its own: the mean over
-    t = 1..T and over the covariance's eigenvalues l of a l / (a l + 1 - a), where a is alpha_bar_t.
-
-    By (8), x_t and eps have the covariance sqrt(1 - a) I and x_t that of a C + (1 - a) I; the best affine prediction
-    leaves I - (1 - a) (a C + (1 - a) I)^-1 of eps's covariance I.
-    """
-    values, left = torch.linalg.eigvalsh(covariance).clamp(min=0), schedule.alpha_bar[1:, None]
-    return (left * values / (left * values + 1 - left)).mean().item()
 
 
 def training(summary: dict, paper: Experiment) -> dict:

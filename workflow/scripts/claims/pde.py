@@ -185,7 +185,7 @@ def decay_with_mean(t: Array, amplitudes: Array, eigenvalues: Array, mean: float
     }
 
 
-def backwards(cells: int = 8192) -> dict:
+def backward_singularities(cells: int = 8192) -> dict:
     """The height of u, of gradient norm 1 on (0, 1), as it runs backwards towards the moment at which the solution of
     the heat equation becomes a point mass, or a jump, at 1/2: the powers p in height = const tau^p, with tau the time
     that is left.
@@ -217,5 +217,5 @@ def measure(
         "at_rest": at_rest(),
         "decay": decay(*modes),
         "decay_with_mean": decay_with_mean(*modes),
-        "backwards": backwards(),
+        "backward_singularities": backward_singularities(),
     }

@@ -54,7 +54,7 @@ def backward(schedule: VarianceSchedule, seed: int) -> dict:
     return record | {"missing_coarsest": missing[0], "missing_finest": missing[-1]}
 
 
-def reverse(schedule: VarianceSchedule, seed: int) -> dict:
+def backward_euler_maruyama(schedule: VarianceSchedule, seed: int) -> dict:
     """The strong order of Euler-Maruyama steps of the equation that (19) steps, on the same paths as `backward`."""
     continuous = ContinuousSchedule(schedule)
     x_T, increments = _noise(seed, "backward", schedule.T)
@@ -90,4 +90,4 @@ def observed_order(refinements: list[int], errors: list[float]) -> float:
 
 def measure(schedule: VarianceSchedule, seed: int) -> dict[str, dict]:
     """All records of claims/sde.json."""
-    return {record.__name__: record(schedule, seed) for record in (forward, backward, reverse)}
+    return {record.__name__: record(schedule, seed) for record in (forward, backward, backward_euler_maruyama)}

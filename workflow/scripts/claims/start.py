@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from beyond.memory import Minimiser, moments
+from beyond.memory import Minimiser
 from beyond.start import Errors, Modes, chances, errors, kept_of_start, modes_of, noised, step_back
 from claims.statistics import frechet_distance
+from diffusion.affine import moments
 from diffusion.classifier import CLASSES
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import Digits, rescale

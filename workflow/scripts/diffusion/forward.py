@@ -7,6 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from engine.randomness import generator
+
 
 @dataclass(frozen=True)
 class VarianceSchedule:
@@ -92,3 +94,12 @@ def forward_process(
     for t in range(1, schedule.T + 1):
         x = forward_step(x, t, eps(t), schedule)
         yield t, x
+
+
+def chain_of_figure_2(x_0: Tensor, schedule: VarianceSchedule, seed: int) -> Iterator[tuple[int, Tensor]]:
+    """The whole chain (2) of figure 2 from its training image x_0, (1, 1, h, w), as `forward_process`; its x_T is where
+    the runs of figure 6 start.
+    """
+    return forward_process(
+        x_0, schedule, lambda t: torch.randn(x_0.shape, generator=generator(seed, "forward", t), dtype=x_0.dtype)
+    )

@@ -8,7 +8,8 @@ x_0 ~ N(m, v), abar(t) = exp(-integral of b from 0 to t) and spread(t) = abar(t)
 -(x - sqrt(abar) m) / spread, and the noise that it predicts is -sqrt(1 - abar) score.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp
@@ -18,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion.backward import denoising_step, posterior_variance
-from diffusion.forward import VarianceSchedule, forward_step
+from diffusion.backward import posterior_variance
+from diffusion.forward import VarianceSchedule, forward_process
+from diffusion.sampling import backward_process
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,21 @@ def missing_noise(schedule: VarianceSchedule) -> float:
 
 def forward_by_steps(x: Tensor, eps: Tensor, schedule: VarianceSchedule) -> Tensor:
     """(4) from x, (n, 1), to x_T, with the standard Gaussians eps, (T, n, 1)."""
-    for t in range(1, schedule.T + 1):
-        x = forward_step(x, t, eps[t - 1], schedule)
-    return x
+    return _end(forward_process(x, schedule, lambda t: eps[t - 1]))
 
 
 def backward_by_steps(x: Tensor, z: Tensor, schedule: VarianceSchedule, data: GaussianData) -> Tensor:
     """(19) from x_T = x, (n, 1), to x_0, with the exact noise, and the standard Gaussians z, (T, n, 1), of t = T..1."""
-    for n, t in enumerate(range(schedule.T, 0, -1)):
-        x = denoising_step(x, data.noise(x, schedule.alpha_bar[t].item()), z[n], t, schedule)
+
+    def eps_theta(x: Tensor, t: Tensor) -> Tensor:
+        return data.noise(x, schedule.alpha_bar[t].item())
+
+    return _end(backward_process(eps_theta, x, lambda t: z[schedule.T - t], schedule))
+
+
+def _end(process: Iterable[tuple[int, Tensor]]) -> Tensor:
+    """The last x_t of a process."""
+    ((_, x),) = deque(process, maxlen=1)
     return x
 
 

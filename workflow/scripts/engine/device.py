@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import math
 import os
 import shutil
 import subprocess
@@ -72,6 +73,10 @@ class Hardware:
             return images
         free, _ = torch.cuda.mem_get_info(self.device)
         return max(images, min(500, free // BYTES_AN_IMAGE))
+
+    def longest(self, days: float) -> float:
+        """The seconds that a training may take where so many days are allowed on a CPU: on a GPU any number."""
+        return 86_400 * days if self.device.type == "cpu" else math.inf
 
     def send(self, value: Tensor) -> Tensor:
         """The value on the device. The program does not wait for the copy: a GPU makes it when it needs the value."""

@@ -29,7 +29,7 @@ def fetch(
     sums: Mapping[str, str],
     folder: Path | str,
     mirrors: Iterable[str],
-    what: str = "all four MNIST archives",
+    what: str = "all files",
     algorithm: str = "md5",
 ) -> None:
     """Put files, named with their sums by `algorithm`, into `folder`, from the first of `mirrors` that has them intact.

@@ -1,6 +1,7 @@
 """Checks of the settings, before anything runs: what the schema asks of each, and what they ask of one another."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from engine.schemas import schema_errors
@@ -21,16 +22,16 @@ ADVICE = "write 1.0e-4 for 1e-4, and numbers in a --configfile, not in --config"
 """For a number that was read as text, as Snakemake reads those inside a section of --config."""
 
 
-IMAGES = {"mnist": 60_000, "digits": 1_437}
-"""Training images of each source."""
 SMALLEST = 600.0
 """exp(-600) and its square root are floating-point numbers of full precision."""
 MOST_STEPS = 10_000_000
 """Of figure 7's run: hours."""
 
 
-def errors(settings: Settings, schema: dict[str, Any]) -> list[str]:
-    """One sentence for each setting that cannot be used; empty if all can."""
+def errors(settings: Settings, schema: dict[str, Any], training_images: Mapping[str, int]) -> list[str]:
+    """One sentence for each setting that cannot be used; empty if all can. `training_images` says how many there are in
+    each source of images.
+    """
     moved, others = [], {}
     for section, value in settings.items():
         others[section] = value
@@ -39,7 +40,7 @@ def errors(settings: Settings, schema: dict[str, Any]) -> list[str]:
             others[section] = {key: one for key, one in value.items() if f"{section}.{key}" not in MOVED}
     sentences = [f"{key} has moved: write {MOVED[key]}" for key in moved]
     sentences += schema_errors(others, schema, root="config.yaml", advice=ADVICE)
-    return sentences or contradictions(declare(settings, schema))
+    return sentences or contradictions(declare(settings, schema), training_images)
 
 
 def declare(value: Any, schema: dict[str, Any]) -> Any:
@@ -54,8 +55,8 @@ def declare(value: Any, schema: dict[str, Any]) -> Any:
     return kind(value) if kind else value
 
 
-def contradictions(settings: Settings) -> list[str]:
-    """One sentence for each setting that another one does not allow; each by itself is as the schema asks."""
+def contradictions(settings: Settings, training_images: Mapping[str, int]) -> list[str]:
+    """One sentence for each setting that another one or the images forbid; each by itself is as the schema asks."""
     ddpm, figures, execution = (settings[section] for section in ("ddpm", "figures", "execution"))
     sentences, T = [], ddpm["T"]
     for name in ("forward_times", "backward_times"):
@@ -69,16 +70,16 @@ def contradictions(settings: Settings) -> list[str]:
         sentences.append(f"execution.gpus is {execution['gpus']}, which does not divide ddpm.batch_size: use a divisor")
     if execution["shards"] > settings["samples"]["count"]:
         sentences.append("execution.shards exceeds samples.count: use at most one shard a sample")
-    return sentences + _of_images(settings) + _of_schedule(ddpm) + _of_pde(settings["pde"])
+    return sentences + _of_images(settings, training_images) + _of_schedule(ddpm) + _of_pde(settings["pde"])
 
 
-def _of_images(settings: Settings) -> list[str]:
-    """Where more training images are asked for than there are."""
-    source, classifier, figures = (settings[section] for section in ("data", "classifier", "figures"))
-    there, of = (
-        IMAGES[source["source"]],
-        f"there are {IMAGES[source['source']]:,} training images of {source['source']}",
-    )
+def _of_images(settings: Settings, training_images: Mapping[str, int]) -> list[str]:
+    """Where the source is not known, or more training images are asked for than it has."""
+    source, classifier, figures = settings["data"]["source"], settings["classifier"], settings["figures"]
+    if source not in training_images:
+        *others, last = training_images
+        return [f"data.source is {source!r}, but must be {', '.join(others)}, or {last}, a source of images"]
+    there, of = training_images[source], f"there are {training_images[source]:,} training images of {source}"
     sentences = []
     for section, key in (("figures", "training_images"), ("samples", "originals")):
         if (asked := settings[section][key]) > there:

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from claims.statistics import share
+from diffusion.sources import SOURCES
 from publishing.rendering import render
 
 QUALITY = ("eight-of-nine-rate", "plausible", "novel")
 """The claims whose findings the card takes over."""
-SOURCES = {"mnist": "MNIST", "digits": "scikit-learn's digits"}
 
 
 def card(template: Path | str, run: dict, record: dict) -> str:
@@ -21,7 +21,7 @@ def card(template: Path | str, run: dict, record: dict) -> str:
         template,
         run=run,
         record=record,
-        source=SOURCES[record["settings"]["data"]["source"]],
+        source=SOURCES[record["settings"]["data"]["source"]].name,
         trainings=len(columns),
         table=table,
         recognised=share(samples["recognised"], samples["samples"]),

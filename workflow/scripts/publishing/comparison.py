@@ -13,12 +13,15 @@ So a number is compared by its kind:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isclose
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from engine.errors import UserError
+from engine.files import read_json, write_json
+from publishing.origin import commit, processor
 
 LEVEL = 1e-3
 """Of each test of chance: of a thousand correct runs, one fails it."""
@@ -120,3 +123,29 @@ def _line(name: str, here: Quantity, reference: Quantity) -> Line:
             a, b, most = here["value"], reference["value"], reference["at_most"]
             return Line(name, f"{a:.3g}", f"{b:.3g}", b / most <= a <= b * most, f"within a factor of {most:g}")
     raise UserError(f"the reference calls '{name}' a {reference['kind']}, a kind that is not known")
+
+
+def of_run(run: Path) -> tuple[dict, dict[str, Quantity]]:
+    """The numbers.json of the run in the folder `run`, and what is compared of it."""
+    numbers = read_json(run / "numbers.json")
+    return numbers, quantities(numbers, read_json(run / "claims" / "samples.json"))
+
+
+def write_reference(run: Path, reference: Path) -> None:
+    """Make the run in the folder `run` the reference of its preset, with where it was made."""
+    numbers, here = of_run(run)
+    made = {"processor": processor(), "device": numbers["training"]["device"], "commit": commit(Path())}
+    write_json(reference, {"preset": numbers["preset"], "made": made, "quantities": here})
+
+
+def beside_reference(run: Path, reference: Path) -> tuple[list[Line], str]:
+    """A line for each number of the reference in this file, beside the run's in the folder `run`, and a sentence that
+    sums up. Raises UserError where there is no reference, or the run lacks one of its numbers.
+    """
+    _, here = of_run(run)
+    if not reference.is_file():
+        raise UserError(f"there is no reference {reference}: only the presets in {reference.parent} have one")
+    there = read_json(reference)
+    lines = list(compare(here, there["quantities"]))
+    agreeing = f"{sum(line.agrees for line in lines)} of {len(lines)} numbers agree with the reference"
+    return lines, f"{agreeing}, which was made on {there['made']['processor']}."

@@ -7,7 +7,9 @@ import base64
 import gzip
 import logging
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import external_data_helper, numpy_helper
 
+from diffusion.forward import VarianceSchedule
 from diffusion.unet import UNet
 
 VERSION = "1.30.0"
@@ -91,6 +94,23 @@ def planes(values: NDArray[np.float32]) -> bytes:
     """Numbers in bfloat16: first all high bytes (sign and exponent, which compress well), then all low ones."""
     halves = (rounded(values).view(np.uint32) >> 16).astype(">u2").view(np.uint8).reshape(-1, 2)
     return halves.T.tobytes()
+
+
+def page_data(
+    x_0: NDArray[np.float32], summary: Mapping[str, Any], schedule: VarianceSchedule, note: str, **about: str | int
+) -> dict[str, Any]:
+    """What the page's scripts know: the image to start from, x_0, (h, w), the schedule, the network by its training's
+    summary and what else is told `about` it, and the `note` of a run on other images than the paper's.
+    """
+    told = {"parameters": f"{summary['parameters']:,}", "visits": f"{summary['image_visits']:,}", "runtime": VERSION}
+    return {
+        "note": note,
+        "about": {**about, **told},
+        "T": schedule.T,
+        "alpha_bar": schedule.alpha_bar.tolist(),
+        "size": x_0.shape[-1],
+        "image": x_0.ravel().tolist(),
+    }
 
 
 def parts(network: Path | str, archive: Path | str) -> dict[str, str]:

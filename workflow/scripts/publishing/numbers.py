@@ -13,6 +13,7 @@ import pandas as pd
 from claims.ledger import ORIGINS, VERDICTS, count, counts_sentences
 from diffusion.forward import VarianceSchedule
 from diffusion.pde import leading_modes
+from diffusion.sources import SOURCES
 from engine.errors import UserError
 from engine.files import read_json
 from publishing.origin import pins
@@ -39,6 +40,7 @@ def gather(files: Mapping[str, Any], preset: str, note: str, weights: str, setti
     return {
         "preset": preset,
         "demo_note": note,
+        "images": SOURCES[settings["data"]["source"]].name,
         "settings": settings,
         "weights": weights,
         "schedule": {"kept": schedule.alpha_bar.sqrt().tolist()},
@@ -88,6 +90,7 @@ def gather_beyond(
     return {
         "preset": preset,
         "demo_note": note,
+        "images": SOURCES[settings["data"]["source"]].name,
         "settings": settings,
         "records": {Path(file).stem: read_json(file) for file in files["measures"]},
         "claims": ledger,

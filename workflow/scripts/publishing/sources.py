@@ -5,18 +5,17 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from torchvision.datasets import MNIST
-
+from diffusion.sources import SOURCES
 from engine.files import sha256
-
-DIGITS = "sklearn/datasets/data/digits.csv.gz"
 
 
 def fingerprints(source: str, archives: Iterable[Path | str]) -> list[dict]:
-    """[{"url", "bytes", "sha256"}, ...] of the MNIST archives, or for "digits" of the file in scikit-learn."""
-    if source == "mnist":
-        addresses = {MNIST.mirrors[0] + Path(archive).name: Path(archive) for archive in archives}
-    else:
-        release = f"https://raw.githubusercontent.com/scikit-learn/scikit-learn/{version('scikit-learn')}"
-        addresses = {f"{release}/{DIGITS}": Path(str(files("sklearn.datasets.data") / "digits.csv.gz"))}
-    return [{"url": url, "bytes": file.stat().st_size, "sha256": sha256(file)} for url, file in addresses.items()]
+    """[{"url", "bytes", "sha256"}, ...] of a source's archives, or of its file in an installed package."""
+    [address, *_], package = SOURCES[source].addresses, SOURCES[source].package
+    if package:
+        address = address.format(version=version(package.name))
+        archives = [Path(str(files(package.folder) / package.file))]
+    return [
+        {"url": address + file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
+        for file in map(Path, archives)
+    ]

@@ -1,4 +1,6 @@
-"""What is written of a network's training: its history and its summary, counted from the random weights on."""
+"""What is written of a training: the network's history and summary, counted from the random weights on, and the
+classifier's summary.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +9,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from diffusion.classifier import accuracy
+from diffusion.images import Digits
+from diffusion.unet import UNet
 from engine.files import read_json
+from engine.tensors import read_tensors
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,19 @@ class Earlier:
         """From the record of a training, as weights/ddpm.json, and its history."""
         summary = read_json(record)["summary"]
         return cls(summary["steps"], summary["image_visits"], summary["seconds"], pd.read_csv(history))
+
+
+def first_network(channels: int, image_size: int, seed: int, start: Sequence[Path | str] = ()) -> tuple[UNet, Earlier]:
+    """The network that a training starts with, and what came before: with random weights, which the seed determines, or
+    with those of `start`: the files of weights, record and history.
+    """
+    torch.manual_seed(seed)
+    model = UNet(channels, image_size)
+    if not start:
+        return model, Earlier()
+    weights, *records = start
+    model.load_state_dict(read_tensors(weights))
+    return model, Earlier.read(*records)
 
 
 def history_table(rows: Sequence[dict], earlier: Earlier) -> pd.DataFrame:
@@ -46,4 +65,15 @@ def summary(history: pd.DataFrame, images: torch.Tensor, model: torch.nn.Module)
         "seconds": float(last["seconds"]),
         "last_loss": float(last["loss"]),
         "torch": torch.__version__,
+    }
+
+
+def judge_summary(confusion: pd.DataFrame, digits: Digits, model: torch.nn.Module, seconds: float) -> dict:
+    """What a run tells of its classifier: size, data, time of training, and how it did on the test images."""
+    return {
+        "test_accuracy": accuracy(confusion),
+        "test_images": len(digits.test_images),
+        "training_images": len(digits.train_images),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "seconds": seconds,
     }

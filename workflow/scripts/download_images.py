@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from diffusion.data import MIRRORS, MNIST
+from diffusion.sources import SOURCES
 from engine.download import fetch
 from engine.job import job
 
@@ -9,4 +9,5 @@ from engine.job import job
 mirrors = snakemake.config["execution"]["mirrors"]
 
 with job(snakemake):
-    fetch(MNIST, Path(snakemake.output.archives[0]).parent, [*mirrors, *MIRRORS])
+    source, folder = SOURCES[snakemake.params.source], Path(snakemake.output.archives[0]).parent
+    fetch(source.archives, folder, [*mirrors, *source.addresses], f"all four {source.name} archives")
