@@ -13,6 +13,11 @@ def test_the_order_of_a_power_law_is_its_power(p):
     assert sde.observed_order([1, 2, 4, 8], [3.0 / r**p for r in (1, 2, 4, 8)]) == pytest.approx(p, abs=1e-12)
 
 
+@pytest.mark.parametrize("T, paths", [(1, 400), (500, 400), (1310, 400), (2000, 262), (10_000, 52)])
+def test_a_long_schedule_has_fewer_paths_and_no_more_numbers(T, paths):
+    assert sde.number_of_paths(T) == paths and T * sde.FINEST * paths <= sde.INCREMENTS
+
+
 def test_orders_on_a_short_schedule():
     """Euler-Maruyama's strong order is 1, as the noise does not depend on x; (19) lacks noise near t = 0."""
     schedule = VarianceSchedule.linear(30, 1e-3, 0.2)

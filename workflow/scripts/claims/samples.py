@@ -346,6 +346,7 @@ def measure(
     others = train[torch.arange(len(train)) != image]
     test = rescale(spread(digits.test_images, TEST_IMAGES))
     test_labels = spread(digits.test_labels.numpy(), TEST_IMAGES)
+    real = spread(test[1:], WITH_NEIGHBOURS), spread(test_labels[1:], WITH_NEIGHBOURS)
     samples = figures.samples
     noise = torch.randn(samples.shape, generator=generator(seed, "claims, pure noise")).clamp(-1, 1)
     recognise = Recogniser.fit(model, confidence, spread(train, TEST_IMAGES), spread(test, WITH_NEIGHBOURS))
@@ -354,7 +355,7 @@ def measure(
     )
     return {
         "figure_3": figure_3(recognise, figures.nine, samples),
-        "nines": nines(recognise, samples, noise, *(spread(x[1:], WITH_NEIGHBOURS) for x in (test, test_labels))),
+        "nines": nines(recognise, samples, noise, *real),
         "judge": judge(summary),
         "counts": counts(figures.labels, train_labels, random),
         "one_gaussian": one_gaussian(

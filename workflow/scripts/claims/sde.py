@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 REFINEMENTS, FINEST, PATHS = [1, 2, 4, 8], 64, 400
 """Steps in place of each one of T: of the runs that are compared, and of the fine solution; and Brownian paths."""
+INCREMENTS = 2**25
+"""At most so many Brownian increments are held, 268 MB: with T above 1,310 there are fewer paths."""
 DATA = GaussianData(mean=0.4, variance=0.25)
 
 
@@ -64,10 +66,15 @@ def backward_euler_maruyama(schedule: VarianceSchedule, seed: int) -> dict:
 
 
 def _noise(seed: int, name: str, T: int) -> tuple[Tensor, Tensor]:
-    """Of each path a standard Gaussian, (PATHS, 1), and Brownian increments, FINEST for each of the T steps."""
-    source = generator(seed, f"claims, {name} equation")
-    x = torch.randn((PATHS, 1), generator=source, dtype=torch.float64)
-    return x, torch.randn((T * FINEST, PATHS, 1), generator=source, dtype=torch.float64) / FINEST**0.5
+    """Of each path a standard Gaussian, (n, 1), and Brownian increments, (T * FINEST, n, 1)."""
+    source, n = generator(seed, f"claims, {name} equation"), number_of_paths(T)
+    x = torch.randn((n, 1), generator=source, dtype=torch.float64)
+    return x, torch.randn((T * FINEST, n, 1), generator=source, dtype=torch.float64) / FINEST**0.5
+
+
+def number_of_paths(T: int) -> int:
+    """PATHS, or as many as INCREMENTS allow."""
+    return max(2, min(PATHS, INCREMENTS // (T * FINEST)))
 
 
 def _record(errors: list[float], schedule: VarianceSchedule) -> dict:
@@ -79,7 +86,7 @@ def _record(errors: list[float], schedule: VarianceSchedule) -> dict:
         "error_finest": errors[-1],
         "steps": schedule.T,
         "steps_finest": schedule.T * REFINEMENTS[-1],
-        "paths": PATHS,
+        "paths": number_of_paths(schedule.T),
     }
 
 
