@@ -153,3 +153,4 @@ def test_the_bound_on_the_total_variation_fails_as_rarely_as_it_says(shift):
 
 def test_the_bound_on_the_total_variation_in_closed_form():
     assert metrics.total_variation_bound(0.05, 400) == pytest.approx(0.05 + 1.644854 / 40)
+    assert metrics.total_variation_bound(0.05, 400, cases=32) == pytest.approx(0.05 + 2.954982 / 40, abs=1e-5)

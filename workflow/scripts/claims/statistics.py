@@ -133,12 +133,13 @@ def total_variation(counts: ArrayLike, probabilities: ArrayLike) -> NDArray:
     return np.abs(counts / counts.sum(axis=-1, keepdims=True) - probabilities).sum(axis=-1) / 2
 
 
-def total_variation_bound(variation: ArrayLike, draws: int) -> NDArray:
+def total_variation_bound(variation: ArrayLike, draws: int, cases: int = 1) -> NDArray:
     """An upper bound, at 95%, on the total variation distance of a law from given probabilities, by the distance of the
     shares of `draws` draws from that law.
 
     The distance is the law's excess over the probabilities on the set of categories where that is largest. The draws
     did not choose this set; so their share on it, a binomial one with a variance of at most 1 / (4 draws), falls short
     of the law's by more than 1.645 / (2 sqrt(draws)) in at most 5% of cases. Their own largest excess is no smaller.
+    Where the worst of several `cases` is bounded, 5% are shared out among them (Bonferroni).
     """
-    return np.asarray(variation) + stats.norm.ppf(0.95) / (2 * draws**0.5)
+    return np.asarray(variation) + stats.norm.isf(0.05 / cases) / (2 * draws**0.5)
