@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm as gaussian
 
 from beyond.forcing import (
     bingham_marginal,
@@ -28,6 +27,7 @@ from beyond.forcing import (
     takeover,
     takeover_from,
 )
+from claims.statistics import two_sided
 from diffusion.pde import Grid, Stepper, eigenvalue
 from engine.randomness import generator
 
@@ -70,11 +70,6 @@ def long_run(
 def with_error(of_paths: Array) -> tuple[float, float]:
     """The mean over independent paths, and its standard error."""
     return float(of_paths.mean()), float(of_paths.std(ddof=1) / len(of_paths) ** 0.5)
-
-
-def two_sided(cases: int) -> float:
-    """How many standard errors to each side 95% intervals take that hold for all `cases` at once, by Bonferroni."""
-    return float(gaussian.isf(0.025 / cases))
 
 
 def norm(seed: int, paths: int = 100, steps: int = 1000) -> Record:

@@ -39,10 +39,17 @@ def ends(name: str, values: Iterable[float]) -> dict:
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def mean(values: ArrayLike) -> tuple[float, float, float]:
-    """The mean of independent values (n,) with the ends of its 95% interval, by the central limit theorem."""
+def two_sided(cases: int) -> float:
+    """How many standard errors to each side 95% intervals take that hold for all `cases` at once, by Bonferroni."""
+    return float(stats.norm.isf(0.025 / cases))
+
+
+def mean(values: ArrayLike, cases: int = 1) -> tuple[float, float, float]:
+    """The mean of independent values (n,) with the ends of its 95% interval, by the central limit theorem; where it is
+    one of several `cases`, of an interval that holds for all of them at once.
+    """
     values = np.asarray(values, dtype=np.float64)
-    centre, half = float(values.mean()), float(Z * values.std(ddof=1) / len(values) ** 0.5)
+    centre, half = float(values.mean()), float(two_sided(cases) * values.std(ddof=1) / len(values) ** 0.5)
     return centre, centre - half, centre + half
 
 

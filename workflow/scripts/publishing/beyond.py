@@ -335,13 +335,18 @@ def _digit_back(figure: SubFigure, data: dict) -> None:
 
 
 def _read_back(ax: Axes, data: dict) -> None:
-    ends, n = data["ends"], int(data["readings"])
-    ax.axhline(int(data["read_original"]) / n, color="0.6", linewidth=0.7, linestyle=":")
-    names = {"tikhonov": ("o", "Tikhonov"), "data": ("s", "as it is"), "naive": ("^", "without")}
-    for shade, (name, (mark, label)) in zip(SHADES, names.items(), strict=False):
-        ax.semilogx(ends, data[f"read_{name}"] / n, marker=mark, markersize=3.5, color=shade, label=label)
+    ax.axhline(data["right_original"].mean(), color="0.6", linewidth=0.7, linestyle=":")
+    names = {
+        "carried": ("D", "as it is, by images at $T$"),
+        "tikhonov": ("o", "Tikhonov"),
+        "data": ("s", "as it is"),
+        "naive": ("^", "without"),
+    }
+    for shade, (name, (mark, label)) in zip(SHADES, names.items(), strict=True):
+        share = data[f"right_{name}"].mean(axis=1)
+        ax.semilogx(data["ends"], share, marker=mark, markersize=3.5, color=shade, label=label)
     ax.set(xlabel="$T$", ylim=(0, 1.03), title="digits read right")
-    ax.legend(frameon=False, fontsize=7, ncol=3, loc="upper center", bbox_to_anchor=(0.5, -0.38), columnspacing=1.0)
+    ax.legend(frameon=False, fontsize=7, ncol=2, loc="upper center", bbox_to_anchor=(0.4, -0.38), columnspacing=1.0)
 
 
 def _circle(ax: Axes, data: dict) -> None:
