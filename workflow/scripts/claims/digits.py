@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from beyond.digits import Square, angle, flow, limit, recovered
 from beyond.reversal import gradient_norm, heat
@@ -47,7 +47,7 @@ def _unit(x: Array) -> Array:
 
 def read_by_neighbours(x: Array, training: Array, labels: Array) -> NDArray[np.integer]:
     """The commonest label among the NEIGHBOURS training points, (n, f), that are nearest to each of x, (m, f)."""
-    _, near = cKDTree(training).query(x, k=NEIGHBOURS)
+    _, near = KDTree(training).query(x, k=NEIGHBOURS)
     return np.array([np.bincount(row, minlength=10).argmax() for row in labels[near]])
 
 
