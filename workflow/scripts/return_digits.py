@@ -4,11 +4,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from beyond.decision import NINE, chosen_originals
+from beyond.decision import NINE, chosen_originals, noise_of_originals
 from beyond.steps import SubsequenceSampler, subsequence
 from diffusion.forward import VarianceSchedule, forward_leap, forward_process
 from diffusion.images import Digits, rescale, snapshots
-from diffusion.sampling import draw_noise
 from diffusion.unet import UNet
 from engine.checkpoints import SavedSampling
 from engine.device import prepare
@@ -22,8 +21,7 @@ with job(snakemake):
     digits, schedule = Digits.load(inputs.images), VarianceSchedule.linear(**params.schedule)
     chosen = chosen_originals(len(digits.test_images), params.total, params.seed)
     x_0 = rescale(digits.test_images[chosen])
-    # The same noise at every t, so that the t differ in nothing else.
-    eps = draw_noise(params.seed, "decision, noise", range(params.total), 0, tuple(x_0.shape[1:]))[:, 0]
+    eps = noise_of_originals(params.total, tuple(x_0.shape[1:]), params.seed)
     # Figure 6's image on its way through the chain of figure 2, and then the runs of figure 6 themselves at t = T.
     chain = forward_process(
         digits.training_image(params.image),

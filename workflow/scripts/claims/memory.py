@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beyond.decision import crossing
 from beyond.memory import (
     Minimiser,
     Noised,
@@ -23,7 +24,7 @@ from beyond.memory import (
     spread_times,
     variances,
 )
-from claims.statistics import ends, mean, share
+from claims.statistics import ends, mean, ratio_of_means, share
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise
@@ -101,6 +102,22 @@ def perfect(seen: Tensor, unseen: Tensor, affine: Tensor, training_images: int) 
     }
 
 
+def late(times: Sequence[int], unseen: Tensor, affine: Tensor) -> dict:
+    """Where the minimiser is of use on images that it is not made of: the t from which its loss on them, `unseen`
+    (times, n), stays below the best affine prediction's, `affine` (T,); and its mean share of that over those of the
+    times that are in the later half of 1..T.
+    """
+    T, t = len(affine), np.asarray(times)
+    shares = unseen.double().numpy() / affine.numpy()[t - 1, None]
+    return {
+        **ends("share", mean(shares[t > T / 2].mean(axis=0))),
+        "from_t": crossing(times, np.log(shares.mean(axis=1)), 0.0),
+        "later_than": T // 2,
+        "T": T,
+        "images": shares.shape[1],
+    }
+
+
 def collapse(times: Sequence[int], numbers: Sequence[Tensor], training_images: int, T: int) -> dict:
     """Of how many training images the weighted mean is made, by the median over noised images: at t = T; and the last
     of the times at which it is fewer than two.
@@ -110,23 +127,38 @@ def collapse(times: Sequence[int], numbers: Sequence[Tensor], training_images: i
     return {"at_T": middle[-1], "alone_until": max(alone, default=0), "training_images": training_images, "T": T}
 
 
-def between(noised: Noised, eps_theta: NoisePredictor, least: Minimiser) -> dict:
-    """Where a network stands between the exact minimiser, 0, and the best affine prediction, 1, over t = 1..T, by its
-    mean squared distance to the minimiser on training images; and by how many standard errors that misses the
-    difference of the two losses, which Pythagoras sets equal to it in the mean.
+def residual(noised: Noised, predict: NoisePredictor, least: Minimiser) -> Tensor:
+    """2 (f - eps*) . (eps* - eps) / d, of each noised image, (n,) in float64, for a prediction f of the noise: what its
+    loss has above that of eps*, less its distance to it. As eps* is a conditional mean, the mean is 0 for every f.
     """
     schedule = least.schedule
-    of_network, of_minimiser = noised.losses(eps_theta, schedule), noised.losses(least, schedule)
-    distances = noised.distances(eps_theta, least, schedule)
+    above = noised.losses(predict, schedule) - noised.losses(least, schedule)
+    return (above - noised.distances(predict, least, schedule)).double()
+
+
+def in_standard_errors(values: Tensor) -> float:
+    """The mean of values, (n,), over its standard error; 0 for values that are all 0."""
+    error = values.std() / len(values) ** 0.5
+    return float(values.mean() / error) if error > 0 else 0.0
+
+
+def between(noised: Noised, eps_theta: NoisePredictor, least: Minimiser) -> dict:
+    """Where a network stands between the exact minimiser, 0, and the best affine prediction, 1, over t = 1..T, by its
+    mean squared distance to the minimiser on training images, the two ends' losses taken as they are; which share of
+    its loss this is, and so could be avoided; and by how many standard errors the distance misses the difference of the
+    two losses, which Pythagoras sets equal to it in the mean.
+    """
+    schedule = least.schedule
+    losses, distances = noised.losses(eps_theta, schedule), noised.distances(eps_theta, least, schedule)
+    least_loss = float(noised.losses(least, schedule).mean())
     affine = float(affine_losses(variances(least.images), schedule).mean())
-    least_loss = float(of_minimiser.mean())
-    residual = (of_network - of_minimiser - distances).double()
     return {
         **ends("position", (position(value, least_loss, affine) for value in mean(distances.numpy()))),
-        "loss": float(of_network.mean()),
+        **ends("avoidable", ratio_of_means(distances.numpy(), losses.numpy())),
+        "loss": float(losses.mean()),
         "least": least_loss,
         "affine": affine,
-        "standard_errors": float(residual.mean() / (residual.std() / len(residual) ** 0.5)),
+        "standard_errors": in_standard_errors(residual(noised, eps_theta, least)),
         "images": len(distances),
     }
 
@@ -151,6 +183,7 @@ def measure(
         "perfect": perfect(
             mean_over_t(times, seen, schedule), mean_over_t(times, unseen, schedule), affine, len(train)
         ),
+        "late": late(times, unseen, affine),
         "collapse": collapse(times, numbers, len(train), schedule.T),
     }
     shown = {

@@ -53,6 +53,17 @@ def mean(values: ArrayLike, cases: int = 1) -> tuple[float, float, float]:
     return centre, centre - half, centre + half
 
 
+def ratio_of_means(above: ArrayLike, below: ArrayLike) -> tuple[float, float, float]:
+    """The mean of `above` over the mean of `below`, both (n,) and in pairs, with the ends of its 95% interval: the
+    error of the ratio r is, to first order, the mean of above_i - r below_i over the mean of `below`. What the two of a
+    pair share cancels.
+    """
+    above, below = (np.asarray(values, dtype=np.float64) for values in (above, below))
+    ratio, centre = float(above.mean() / below.mean()), float(below.mean())
+    _, low, high = mean((above - ratio * below) / centre)
+    return ratio, ratio + low, ratio + high
+
+
 def right_of_choice(d: float, alternatives: int) -> float:
     """The chance to pick the one of `alternatives` observations that has the mean d, where the others have 0, and all
     are independent Gaussians of variance 1: the integral of phi(x - d) Phi(x)^(alternatives - 1).
