@@ -418,13 +418,14 @@ def memory_digits(data: dict) -> Figure:
     for i, (size, share) in enumerate(zip(data["sizes"], data["copies"], strict=True)):
         style = {"color": "black", "linewidth": 0.9, "marker": "os^Dv*"[i], "markersize": 4, "capsize": 2}
         ax.errorbar(steps * 1.03 ** (i - 1), share, bars[:, i], elinewidth=0.6, label=f"{size} digits", **style)
-    for share, label in ((data["of_minimiser"].min(), "perfect network"), (data["of_held_out"].max(), "new digits")):
+    lines = (data["of_minimiser"].min(), 3, "perfect network"), (data["of_held_out"].max(), -11, "new digits")
+    for share, above, label in lines:
         ax.axhline(share, color="0.55", linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
-        ax.annotate(label, (steps[0], share), (0, 3), textcoords="offset points", fontsize=8, color="0.4")
-    ax.set(xscale="log", xlabel="gradient steps", ylabel="share of copies", ylim=(-0.03, 1.12))
+        ax.annotate(label, (steps[0], share), (0, above), textcoords="offset points", fontsize=8, color="0.4")
+    ax.set(xscale="log", xlabel="gradient steps", ylabel="share of copies", ylim=(-0.12, 1.12))
     ax.set_xticks(steps, [str(number) for number in steps])
     ax.minorticks_off()
-    ax.legend(frameon=False, loc="center left")
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.0, 0.9))
     rows = [
         tiled(np.concatenate([x, near]), x.shape[0], gap=1)
         for x, near in zip(data["samples"], data["nearest"], strict=True)
