@@ -32,10 +32,12 @@ def test_the_perfect_loss_is_set_beside_the_filters():
 
 
 def test_from_where_the_minimiser_is_of_use():
-    """Ten times the filter's loss at t = 10, as much at 100, and a half and a third in the later half of 1..200."""
-    unseen = torch.tensor([[2.0, 2.0], [0.2, 0.2], [0.1, 0.1], [0.06, 0.08]])
-    found = memory.late([10, 100, 150, 200], unseen, torch.full((200,), 0.2))
-    assert found["share"] == pytest.approx((0.5 + 0.35) / 2) and found["share_low"] < 0.425 < found["share_high"]
+    """Ten times the filter's loss at t = 10, as much at 100, and a half and a third of it in the later half of 1..200.
+    What makes one image harder than another makes no difference."""
+    shares, harder = torch.tensor([10.0, 1.0, 1 / 2, 1 / 3])[:, None], torch.tensor([0.5, 1.5])
+    filtered = 0.2 * harder.expand(4, 2)
+    found = memory.late([10, 100, 150, 200], shares * filtered, filtered, torch.full((200,), 0.2))
+    assert [found[end] for end in ("share", "share_low", "share_high")] == pytest.approx(3 * [5 / 12])
     assert (found["from_t"], found["later_than"]) == (pytest.approx(100), 100)
 
 

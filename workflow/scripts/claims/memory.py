@@ -13,6 +13,7 @@ from torch import Tensor
 
 from beyond.decision import crossing
 from beyond.memory import (
+    AffineFilter,
     Minimiser,
     Noised,
     affine_losses,
@@ -102,19 +103,21 @@ def perfect(seen: Tensor, unseen: Tensor, affine: Tensor, training_images: int) 
     }
 
 
-def late(times: Sequence[int], unseen: Tensor, affine: Tensor) -> dict:
+def late(times: Sequence[int], unseen: Tensor, filtered: Tensor, affine: Tensor) -> dict:
     """Where the minimiser is of use on images that it is not made of: the t from which its loss on them, `unseen`
-    (times, n), stays below the best affine prediction's, `affine` (T,); and its mean share of that over those of the
-    times that are in the later half of 1..T.
+    (times, n), stays below that of the best affine prediction from the same noised images, `filtered`; and its loss
+    over the other's in the mean over those of the times that are in the later half of 1..T, where each is first taken
+    as a share of the affine prediction's expected loss, `affine` (T,), so that all t count alike.
     """
     T, t = len(affine), np.asarray(times)
-    shares = unseen.double().numpy() / affine.numpy()[t - 1, None]
+    of_minimiser, of_filter = (loss.double().numpy() / affine.numpy()[t - 1, None] for loss in (unseen, filtered))
+    is_late = t > T / 2
     return {
-        **ends("share", mean(shares[t > T / 2].mean(axis=0))),
-        "from_t": crossing(times, np.log(shares.mean(axis=1)), 0.0),
+        **ends("share", ratio_of_means(of_minimiser[is_late].mean(axis=0), of_filter[is_late].mean(axis=0))),
+        "from_t": crossing(times, np.log(of_minimiser.mean(axis=1) / of_filter.mean(axis=1)), 0.0),
         "later_than": T // 2,
         "T": T,
-        "images": shares.shape[1],
+        "images": unseen.shape[1],
     }
 
 
@@ -174,6 +177,7 @@ def measure(
         for images in (digits.train_images, digits.test_images)
     ]
     seen, unseen = (curve(least, times, x_0, schedule, seed) for x_0 in noised)
+    filtered = curve(AffineFilter.of(train, schedule), times, noised[1], schedule, seed)
     at = [Noised.at(t, noised[0][:COUNTED], seed, "beyond, memory, number") for t in times]
     numbers = [effective_number(least.weights(each.x_t(schedule), each.t)) for each in at]
     affine = affine_losses(variances(train), schedule)
@@ -183,7 +187,7 @@ def measure(
         "perfect": perfect(
             mean_over_t(times, seen, schedule), mean_over_t(times, unseen, schedule), affine, len(train)
         ),
-        "late": late(times, unseen, affine),
+        "late": late(times, unseen, filtered, affine),
         "collapse": collapse(times, numbers, len(train), schedule.T),
     }
     shown = {
