@@ -85,7 +85,7 @@ rule explore_digits:
         "../scripts/explore_digits.py"
 
 
-# ---- memory: the perfect network is useless --------------------------------------------------------------------------
+# ---- memory: what the perfect network knows --------------------------------------------------------------------------
 
 
 rule explore_memory:

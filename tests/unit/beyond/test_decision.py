@@ -10,13 +10,18 @@ from beyond.decision import (
     NINE,
     Starts,
     agreement_time,
+    between_classes,
     chosen_originals,
     crossing,
+    eigenvalue_at,
+    half_decided,
     kept_by_algorithm_2,
     kept_exactly,
+    noise_of_originals,
     own,
     posterior,
     sampler_from,
+    signal,
     speciation_time,
     spectrum,
     two_classes,
@@ -40,6 +45,35 @@ def test_the_spectrum_of_known_data():
 @pytest.mark.parametrize("t", [1, 100, 386, 500])
 def test_the_time_of_an_eigenvalue_is_where_it_meets_abar(t):
     assert speciation_time(1 / PAPER.alpha_bar[t].item(), PAPER) == pytest.approx(t)
+
+
+@pytest.mark.parametrize("t", [1, 100.5, 386, 500])
+def test_the_eigenvalue_of_a_time_is_the_inverse(t):
+    assert speciation_time(eigenvalue_at(t, PAPER), PAPER) == pytest.approx(t)
+
+
+def test_the_part_of_the_covariance_between_classes():
+    """Means -2 and 2 in one direction, of classes with shares 1/4 and 3/4: 16 * 3/16 there, whatever is within."""
+    labels = torch.tensor([3] * 1000 + [7] * 3000)
+    within = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for label in (3, 7):
+        within[labels == label] -= within[labels == label].mean(dim=0)
+    x = within + torch.where(labels == 3, -2.0, 2.0)[:, None] * torch.tensor([0.6, 0.8, 0.0])
+    np.testing.assert_allclose(between_classes(x, labels), [3, 0, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("eigenvalue", [5.9, 20.5, 100.0])
+def test_half_is_decided_at_one_signal_whatever_the_eigenvalue(eigenvalue):
+    """E 1 / (1 + exp(-2 a x)) = 3/4 over x from N(a, 1), by Gauss and Hermite, at this a."""
+    classes = two_classes(eigenvalue, 4.0)
+    a = signal(classes, half_decided(classes))
+    x, weights = np.polynomial.hermite_e.hermegauss(80)
+    assert weights @ (1 / (1 + np.exp(-2 * a * (x + a)))) / weights.sum() == pytest.approx(0.75, abs=1e-6)
+    assert a == pytest.approx(0.9224, abs=1e-3)
+
+
+def test_the_originals_have_the_same_noise_however_many_there_are():
+    assert torch.equal(noise_of_originals(5, (1, 2, 2), 0)[:3], noise_of_originals(3, (1, 2, 2), 0))
 
 
 @pytest.mark.parametrize("eigenvalue, t", [(0.5, 0), (1.0, 0), (1e9, 500)])

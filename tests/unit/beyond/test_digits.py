@@ -66,6 +66,14 @@ def test_flow_keeps_21_and_the_angle_and_ends_at_the_projection(images):
     assert np.allclose(gradient_norm(limit, rates), gradient_norm(start, rates))
 
 
+def test_an_image_that_a_half_turn_does_not_change_has_no_limit_among_the_first_modes(images):
+    """(a_10, a_01) is not 0 for the other images: the condition of the limit's formula."""
+    start = SQUARE.amplitudes(images)
+    assert (np.hypot(*start[:, :2].T) > 1e-3).all()
+    symmetric = SQUARE.amplitudes(images + images[:, ::-1, ::-1])
+    assert np.allclose(symmetric[:, :2], 0, atol=1e-12)
+
+
 def test_flow_backwards_undoes_the_flow(images):
     start, rates = SQUARE.amplitudes(images), SQUARE.eigenvalues
     assert np.allclose(digits.flow(digits.flow(start, rates, 0.05), rates, -0.05), start)

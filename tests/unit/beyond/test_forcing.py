@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.special import i0, i1
+from scipy.special import i0, i1, iv
 from scipy.stats import chi2
 
 from beyond.forcing import (
@@ -18,6 +18,7 @@ from beyond.forcing import (
     gradient_flow,
     heun_step,
     log_density_of_squares,
+    multiplier_moments,
     run,
     seeds,
     small_noise,
@@ -158,6 +159,18 @@ def test_three_modes_by_quadrature_over_the_sphere():
         assert np.sum(np.diff(P) * middle**2) == pytest.approx(expected[k - 1], abs=1e-4)
         inside = density[np.abs(a[k - 1]) <= 0.5].sum() / density.sum()
         assert np.interp(0.5, x, P) == pytest.approx(inside, abs=0.02)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
+def test_the_multipliers_moments_are_those_of_the_angle_and_of_the_mean_squares(sigma):
+    """Of two modes mu = (lambda_1 + lambda_2) / 2 - d cos 2w, d = (lambda_2 - lambda_1) / 2, and 2w is von Mises."""
+    levels, d = np.array([1.0, 4.0]), 1.5
+    first, second = iv(1, d / sigma**2) / i0(d / sigma**2), iv(2, d / sigma**2) / i0(d / sigma**2)
+    mean, variance = multiplier_moments(levels, sigma)
+    assert mean == pytest.approx(2.5 - d * first, rel=1e-4)
+    assert variance == pytest.approx(d**2 * (0.5 + second / 2 - first**2), rel=1e-3)
+    four = np.arange(1, 5) ** 2.0
+    assert multiplier_moments(four, sigma)[0] == pytest.approx(four @ bingham_squares(four, sigma), rel=1e-4)
 
 
 def test_a_marginal_of_two_modes_is_that_of_the_angle():

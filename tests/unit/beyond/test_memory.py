@@ -2,6 +2,8 @@
 differentiation; the rule for copies; and that a small network trained on few images moves towards the minimiser.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,9 +20,10 @@ from beyond.memory import (
     posterior_weights,
     small_digits,
     spread_times,
+    stages,
     train_small,
 )
-from diffusion.affine import affine_losses, variances
+from diffusion.affine import AffineFilter, affine_losses, variances
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.sampling import backward_process
 from diffusion.training import TrainingSettings
@@ -138,6 +141,22 @@ def test_the_affine_loss_is_that_of_gaussian_data():
         assert float(found) == pytest.approx(float(expected[t - 1]), rel=0.02)
 
 
+def test_the_affine_filter_has_this_loss_and_no_other_affine_prediction_a_smaller_one():
+    x_0 = (normal(40_000, 2) @ torch.tensor([[1.0, 0.4], [0.0, 0.3]], dtype=torch.float64) + 0.2).reshape(-1, 1, 1, 2)
+    best, expected = AffineFilter.of(x_0, PAPER), affine_losses(variances(x_0), PAPER)
+    others = [lambda x, t: best(x, t) + 0.05, lambda x, t: 1.1 * best(x, t), lambda x, t: best(x, t) - 0.05 * x]
+    for t in (30, 400):
+        noised = Noised.at(t, x_0, 1, "test")
+        found = noised.losses(best, PAPER).mean()
+        assert float(found) == pytest.approx(float(expected[t - 1]), rel=0.02)
+        assert all(noised.losses(other, PAPER).mean() > found for other in others)
+
+
+def test_the_affine_filter_is_the_minimiser_for_one_image():
+    image, eps, t = normal(1, 1, 2, 2), normal(4, 1, 2, 2, seed=1), torch.tensor([1, 7, 300, 500])
+    assert torch.allclose(AffineFilter.of(image, PAPER)(forward_leap(image, t, eps, PAPER), t), eps, atol=1e-9)
+
+
 def test_position_between_the_minimiser_and_the_filter():
     assert [position(distance, 1.0, 3.0) for distance in (0.0, 2.0, 1.0)] == [0, 1, 0.5]
 
@@ -154,6 +173,18 @@ def test_a_small_network_takes_one_step_for_all_images_or_one_for_each():
     each = network(x, torch.tensor([5, 5, 5, 9]))
     assert each.shape == x.shape and torch.allclose(network(x, step(5))[:3], each[:3], atol=1e-6)
     assert not torch.allclose(network(x, step(5))[3], each[3])
+
+
+def test_a_training_looked_at_on_its_way_is_the_shorter_training():
+    images, schedule = small_digits(0)[:4], VarianceSchedule.linear(20, 1e-3, 0.2)
+    settings = TrainingSettings(0, 12, 8, 1e-3, (0.9, 0.999), averaging=0.9)
+    seen = dict(stages(images, 16, settings, schedule, {5, 12}))
+    assert list(seen) == [5, 12]
+    x, shorter = normal(3, 1, 8, 8).float(), replace(settings, steps=5)
+    for step, again in ((5, shorter), (12, settings)):
+        assert torch.equal(
+            train_small(images, 16, again, schedule)(x, torch.tensor([9])), seen[step](x, torch.tensor([9]))
+        )
 
 
 def test_training_on_two_images_moves_the_network_towards_the_minimiser():

@@ -3,39 +3,61 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
+from beyond.decision import eigenvalue_at
 from claims import decision_network
 from diffusion.classifier import Classifier, read_labels
 from diffusion.data import read_embedded_digits
+from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
 
+PAPER = VarianceSchedule.linear(500, 1e-4, 0.02)
 PREDICTED = {
-    "t": np.array([100, 200, 300, 400, 500]),
-    "kept": np.array([1.0, 1.0, 0.8, 0.3, 0.1]),
-    "figure_6": np.array([1.0, 1.0, 0.9, 0.2, 0.1]),
     "predicted": np.array(380.0),
+    "eigenvalue": np.array(eigenvalue_at(380.0, PAPER)),
     "by_chance": np.array(0.1),
+    "beta": PAPER.beta.numpy(),
 }
+T = [100, 200, 300, 400, 500]
+KEPT = np.array([1.0, 1.0, 0.8, 0.3, 0.1])
 
 
 def test_the_middle_of_the_transition_with_its_interval():
     random = np.random.default_rng(0)
-    same = random.random((5, 200)) < np.array([1.0, 1.0, 0.8, 0.3, 0.1])[:, None]
-    record = decision_network.decided([100, 200, 300, 400, 500], same, PREDICTED, 500, random)
+    expected = np.tile(KEPT[:, None], 200)
+    record = decision_network.decided(T, random.random((5, 200)) < expected, expected, PREDICTED, PAPER, 0)
     assert record["posterior"] == pytest.approx(350) and record["spectrum"] == 380
-    assert record["halfway_low"] < 350 < record["halfway_high"]
-    assert record["halfway_high"] - record["halfway_low"] < 40
+    assert record["halfway_low"] < 350 < record["halfway_high"] < record["halfway_low"] + 40
     assert record["from_posterior"] == pytest.approx((record["halfway"] - 350) / 500)
-    assert record["from_spectrum"] == pytest.approx((record["halfway"] - 380) / 500)
+    assert record["from_posterior_at_worst"] > abs(record["from_posterior"])
+    ends = [
+        np.log2(eigenvalue_at(record[end], PAPER) / PREDICTED["eigenvalue"]) for end in ("halfway_low", "halfway_high")
+    ]
+    assert record["octaves"] == pytest.approx(np.abs(ends).max())
 
 
-def test_from_which_t_down_figure_6_agrees():
+def test_runs_that_go_with_their_originals_leave_no_doubt_of_the_difference():
+    """Images that keep their digit by the posterior do so in the runs, and others do not."""
+    random = np.random.default_rng(0)
+    same = random.random((5, 40)) < KEPT[:, None]
+    record = decision_network.decided(T, same, same.astype(float), PREDICTED, PAPER, 0)
+    assert record["from_posterior_at_worst"] == 0 < record["halfway_high"] - record["halfway_low"]
+
+
+def test_counts_of_figure_6_in_both_outcomes():
     t, fives = [100, 200, 300, 400], np.full(9, 5)
-    mixed = np.array([5, 5, 5, 3, 3, 5, 5, 1, 5])
-    record = decision_network.figure_6(t, [fives, fives, np.append(fives[:8], 3), mixed], 5, PREDICTED, 500)
+    runs = [fives, fives, np.append(fives[:8], 3), np.array([5, 5, 5, 3, 3, 5, 5, 1, 5])]
+    record = decision_network.figure_6(t, runs, 5, np.array([0.99, 0.99, 0.9, 0.6]))
     assert (record["agreed"], record["agreeing"], record["agreeing_end"]) == (300, [9, 9, 8, 6], 6)
-    assert record["expected"] == pytest.approx(300 + 100 * (0.9 - 8 / 9) / 0.7)
-    assert record["of_T"] == pytest.approx((300 - record["expected"]) / 500)
+    assert record["chance"] == 1 and record["expected"] == pytest.approx([8.91, 8.91, 8.1, 5.4])
+    other = decision_network.figure_6(t, runs, 5, np.array([0.99, 0.99, 0.2, 0.6]))
+    assert (other["worst_t"], other["worst_agreeing"]) == (300, 8)
+    assert other["chance"] == pytest.approx(4 * stats.binom.sf(7, 9, 0.2))
+
+
+def test_a_digit_is_misread_as_any_other():
+    assert decision_network.as_read(np.array([1.0, 0.0, 0.5]), 0.09) == pytest.approx([0.91, 0.01, 0.46])
 
 
 def test_measure_on_images_that_return_as_themselves_or_not():
@@ -64,6 +86,8 @@ def test_measure_on_images_that_return_as_themselves_or_not():
     np.testing.assert_allclose(shown["share"][:, 0], [right, moved])
     assert records["decided"]["share_end"] == pytest.approx(moved)
     assert shown["runs"].shape == (2, 9, 16, 16) and shown["x_t"].shape == (2, 16, 16)
+    surely = decision_network.as_read(np.array(1.0), records["figure_6"]["misread"])
+    assert shown["expected_share"].shape == (2,) and shown["expected_share"][0] == pytest.approx(surely, rel=0.01)
     agreeing = 9 if read_labels(model, one)[0][0] == images.train_labels[0] else 0
     assert records["figure_6"]["agreeing"][0] == agreeing
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from beyond import forcing as forcing_flow
 from claims import forcing
 
 AMPLITUDES = [4e-11, 2.5e-8, 1.4e-5, 2.9e-3, 0.13, 1.0]
@@ -15,6 +16,13 @@ def test_the_distance_of_a_sample_is_scipys_and_the_bound_is_rarely_exceeded():
     assert found["distance"] == pytest.approx(stats.kstest(sample, "uniform").statistic)
     wide = found["distance_high"] - found["distance"]
     assert stats.kstwo.sf(wide, 300) == pytest.approx(0.05, abs=0.01)
+
+
+def test_the_worst_of_several_cases_is_bounded_for_all_of_them_at_once():
+    line, random = np.array([0.0, 1.0]), np.random.default_rng(1)
+    distances = [[forcing.distance(random.uniform(size=50), line, line, 4) for _ in range(4)] for _ in range(400)]
+    wide = distances[0][0]["distance_high"] - distances[0][0]["distance"]
+    assert np.mean([max(one["distance"] for one in four) > wide for four in distances]) < 0.08
 
 
 def test_order_of_a_power():
@@ -69,8 +77,21 @@ def test_noise_below_the_seeds_leaves_the_cascade_and_strong_noise_shortens_it()
 def test_small_noise_and_the_multiplier_tend_to_their_limits():
     ratios = forcing.small()["ratios"]
     assert abs(ratios[2] - 1) < abs(ratios[1] - 1) < abs(ratios[0] - 1) < 0.01
-    ratios = forcing.multiplier((8, 32))["ratios"]
-    assert abs(ratios[1] - 1) < abs(ratios[0] - 1)
+    found = forcing.multiplier((8, 32, 128))
+    assert abs(found["ratios"][2] - 1) < abs(found["ratios"][1] - 1) < abs(found["ratios"][0] - 1)
+    steps = np.abs(np.diff(found["means_left"]))
+    assert steps[1] < steps[0] / 2  # the mean less n / 2 converges, the variance does not
+
+
+def test_a_solver_of_order_one_in_law_is_noticed(monkeypatch):
+    """Half a step of the flow on one side alone: the claim on the order in law would not hold."""
+
+    def one_sided(a, levels, sigma, dt, dW):
+        a = forcing_flow.geodesic(a, sigma * forcing_flow.tangential(a, dW))
+        return forcing_flow.gradient_flow(a, levels, dt)
+
+    monkeypatch.setattr(forcing, "step", one_sided)
+    assert forcing.weak(3, 500)["order_high"] < 1.25
 
 
 def test_first_eigenvalues_of_the_square_and_the_cube_share_alike():

@@ -31,6 +31,16 @@ def test_the_perfect_loss_is_set_beside_the_filters():
     assert (found["images"], found["training_images"]) == (3, 7)
 
 
+def test_from_where_the_minimiser_is_of_use():
+    """Ten times the filter's loss at t = 10, as much at 100, and a half and a third of it in the later half of 1..200.
+    What makes one image harder than another makes no difference."""
+    shares, harder = torch.tensor([10.0, 1.0, 1 / 2, 1 / 3])[:, None], torch.tensor([0.5, 1.5])
+    filtered = 0.2 * harder.expand(4, 2)
+    found = memory.late([10, 100, 150, 200], shares * filtered, filtered, torch.full((200,), 0.2))
+    assert [found[end] for end in ("share", "share_low", "share_high")] == pytest.approx(3 * [5 / 12])
+    assert (found["from_t"], found["later_than"]) == (pytest.approx(100), 100)
+
+
 def test_the_collapse_is_where_one_image_is_left():
     numbers = [torch.tensor([1.0, 1.0, 1.1]), torch.tensor([1.0, 1.9, 9.0]), torch.tensor([8.0, 9.0, 9.5])]
     found = memory.collapse([1, 10, 100], numbers, 10, 100)
@@ -47,10 +57,12 @@ def test_the_minimiser_and_the_filter_stand_at_the_ends():
         abar = SHORT.alpha_bar[t].reshape(-1, 1, 1, 1)
         return (1 - abar) ** 0.5 * x  # the images' variance is 1, and so is that of x_t
 
-    assert memory.between(noised, least, least)["position"] == 0
+    itself = memory.between(noised, least, least)
+    assert (itself["position"], itself["avoidable"], itself["standard_errors"]) == (0, 0, 0)
     found = memory.between(noised, filtered, least)
     assert found["position_low"] - 0.02 < 1 < found["position_high"] + 0.02
     assert abs(found["standard_errors"]) < 4
+    assert found["avoidable_low"] < 1 - found["least"] / found["loss"] < found["avoidable_high"]
 
 
 def test_pythagoras_fails_for_what_is_not_the_minimiser():
@@ -70,7 +82,7 @@ def test_a_curve_is_the_loss_at_each_step():
 def test_measure_gives_every_record_and_what_the_figure_shows():
     digits = read_embedded_digits(8, seed=0)
     records, shown = memory.measure(digits, SHORT, PLAN, seed=3)
-    assert set(records) == {"copied", "perfect", "collapse"}
+    assert set(records) == {"copied", "perfect", "late", "collapse"}
     assert records["copied"]["copies"] == 1 and records["copied"]["samples"] == 3
     assert shown["number"].shape == (3, len(shown["t"])) and shown["affine"].shape == (20,)
     assert shown["samples"].shape == (3, 8, 8) == shown["nearest"].shape

@@ -26,6 +26,13 @@ def test_a_network_that_knows_its_images_alone_does_not_generalise():
     assert blind["ratio_low"] <= 1 <= blind["ratio_high"]
 
 
+def test_what_a_pair_shares_cancels():
+    """Where the loss is that of the noise alone, the two of a pair are equal, and the interval is a point."""
+    drawn = [over(normal(40, 1, 2, 2, seed=seed), SHORT.T, 0) for seed in (0, 1)]
+    found = memory_network.generalises(*drawn, lambda x, t: torch.zeros_like(x), SHORT)
+    assert found["ratio_low"] == found["ratio"] == found["ratio_high"] == 1
+
+
 def test_measure_gives_every_record_and_what_the_figure_shows():
     digits = read_embedded_digits(8, seed=0)
 

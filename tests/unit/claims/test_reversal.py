@@ -47,6 +47,9 @@ def test_a_power_of_the_error_is_no_root_of_a_logarithm():
     logarithmic = by_hand(0)
     logarithmic["worst"] = logarithmic["worst"] * np.log(1 / reversal.DELTAS) ** -0.5
     assert reversal.initial(logarithmic)["departure"] < 1e-9
+    logarithmic["cut_off"] = logarithmic["cut_off"] ** 2  # what is judged is the power of the cut-off
+    found = reversal.initial(logarithmic)
+    assert found["power"] == pytest.approx(-0.25) and found["of_log"] == pytest.approx(-0.5)
 
 
 def test_an_error_above_its_bound_is_seen():
@@ -97,6 +100,9 @@ def test_laws_are_compared_by_total_variation_where_they_should_be():
     assert (found["late"], found["early"]) == (0, pytest.approx(0.7))
     assert (found["cases_late"], found["cases_early"]) == (1, 1)
     assert reversal.initial_law(noisy(ONE, [LAW] * 3))["variation"] == pytest.approx(0.7)
+    # One late case has the bound of one; three at once have a wider one.
+    assert found["late_high"] == pytest.approx(1.644854 / (2 * 1000**0.5))
+    assert reversal.initial_law(study)["variation_high"] == pytest.approx(2.128045 / (2 * 1000**0.5))
 
 
 def test_a_share_that_is_not_bayes_is_seen_in_standard_errors():

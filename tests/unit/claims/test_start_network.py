@@ -14,6 +14,13 @@ def normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def test_the_length_of_a_mean_is_told_without_what_chance_adds():
+    mean = torch.full((400,), 0.1, dtype=torch.float64)
+    found = [start_network.length_of_mean(mean + normal(50, 400, seed=seed)) ** 2 for seed in range(60)]
+    assert sum(found) / 60 == pytest.approx(4, rel=0.06)  # the sample mean's square is 4 + 400 / 50 on average
+    assert start_network.length_of_mean(torch.tensor([[1.0, -1.0], [-1.0, 1.0]])) == 0
+
+
 def test_pairs_are_compared_along_the_predicted_difference():
     torch.manual_seed(0)
     model, true = Classifier().eval(), normal(50, 1, 8, 8).float()
@@ -26,6 +33,10 @@ def test_pairs_are_compared_along_the_predicted_difference():
     assert found["apart"] == pytest.approx(2 * 2**0.5, rel=1e-5) and found["apart"] < found["apart_by_chance"]
     unrelated = start_network.pairs(normal(50, 1, 8, 8, seed=1).float(), true, displacement, 0.9, model)
     assert unrelated["along_low"] < 0 < unrelated["along_high"]
+    assert found["length"] == pytest.approx(2 * 2**0.5, rel=1e-5) and found["cosine"] == pytest.approx(1)
+    tilted = displacement + torch.arange(64).ge(32) * 0.25  # at a right angle to it, and as long
+    found = start_network.pairs(true + tilted.reshape(1, 8, 8).float(), true, displacement, 0.9, model)
+    assert (found["along"], found["cosine"]) == pytest.approx((1, 0.5**0.5))
     assert start_network.pairs(true, true, displacement, 0.9, model)["same_digit"] == 1
 
 

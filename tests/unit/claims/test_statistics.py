@@ -49,6 +49,13 @@ def test_frechet_distance_of_gaussians_whose_covariances_do_not_commute():
     assert metrics.frechet_distance(np.ones(2), A, np.ones(2), A) == pytest.approx(0, abs=1e-12)
 
 
+def test_intervals_that_hold_for_several_cases_at_once_are_wider():
+    assert metrics.two_sided(1) == pytest.approx(1.959964)
+    assert stats.norm.sf(metrics.two_sided(7)) * 2 * 7 == pytest.approx(0.05)
+    _, low, high = metrics.mean([1.0, 3.0], cases=7)
+    assert (low, high) == pytest.approx((2 - metrics.two_sided(7), 2 + metrics.two_sided(7)))
+
+
 def test_a_mean_with_its_interval():
     assert metrics.ends("x", metrics.mean([1.0, 3.0])) == {
         "x": 2.0,
@@ -153,3 +160,4 @@ def test_the_bound_on_the_total_variation_fails_as_rarely_as_it_says(shift):
 
 def test_the_bound_on_the_total_variation_in_closed_form():
     assert metrics.total_variation_bound(0.05, 400) == pytest.approx(0.05 + 1.644854 / 40)
+    assert metrics.total_variation_bound(0.05, 400, cases=32) == pytest.approx(0.05 + 2.954982 / 40, abs=1e-5)

@@ -43,14 +43,26 @@ def test_few_steps_in_both_outcomes():
     assert (better["flow"], better["steps"]) == (10, 10)
 
 
-def test_enough_steps_in_both_outcomes():
-    assert steps_network.enough(sets(20.0), [10, 50, 500])["ratio_high"] < 1.25
-    assert steps_network.enough(sets(1.0), [10, 50, 500])["ratio_low"] > 1.25
+def test_fifty_steps_in_both_outcomes():
+    """Algorithm 2 has 2; ten steps add 8, fifty a quarter of this, or all but a quarter."""
+    wave = 1 + 0.01 * np.cos(np.arange(11))
+    for some, part in ((4.0, 0.25), (8.0, 0.75)):
+        found = {(0, 10): 10 * wave, (0, 50): some * wave, (1, 500): 2 * wave}
+        record = steps_network.fifty(found, [10, 50, 500])
+        assert record["part"] == pytest.approx(part)
+        assert record["excess"] == pytest.approx(8.08 * (part - 0.5))
+        assert (record["excess_high"] < 0) == (part < 0.5) == (record["excess_low"] < 0)
+
+
+def test_what_all_three_have_too_much_cancels():
+    found = {(0, 10): np.full(11, 10.0), (0, 50): np.full(11, 4.0), (1, 500): np.full(11, 2.0)}
+    more = {key: value + 7 for key, value in found.items()}
+    assert steps_network.fifty(found, [500])["excess"] == steps_network.fifty(more, [500])["excess"]
 
 
 def test_a_schedule_too_short_for_these_numbers_gets_no_verdict():
     assert steps_network.few({}) == {"ratio_low": None}
-    assert steps_network.enough({}, [5]) == {"ratio_high": None}
+    assert steps_network.fifty({}, [5]) == {"excess_high": None}
     assert steps_network.recognised({}) == {"difference": None}
 
 

@@ -25,8 +25,14 @@ def losses():
 
 
 def shares():
-    names = ("copies_low", "copies", "copies_high", "of_minimiser", "of_held_out")
-    return {"sizes": np.array([5, 20, 80])} | dict(zip(names, np.linspace(0.1, 0.9, 15).reshape(5, 3), strict=True))
+    low = np.linspace(0.1, 0.7, 6).reshape(3, 2)
+    return {
+        "sizes": np.array([5, 20, 80]),
+        "steps": np.array([50, 100]),
+        **{name: low + 0.1 * k for k, name in enumerate(("copies_low", "copies", "copies_high"))},
+        "of_minimiser": np.array([1.0, 1.0, 0.9]),
+        "of_held_out": np.array([0.0, 0.01, 0.0]),
+    }
 
 
 def errors(n, end):

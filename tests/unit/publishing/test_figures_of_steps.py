@@ -36,8 +36,8 @@ CASES = {
     "decision_network": (
         {
             "t": T, "T": np.array(500), "x_t": RANDOM.normal(size=(3, 8, 8)), "runs": RANDOM.normal(size=(3, 9, 8, 8)),
-            "agreeing": np.array([9, 8, 1]), "share": interval(3), "predicted_t": T,
-            "predicted_kept": np.array([1.0, 0.6, 0.1]), "spectrum": np.array(350.0), "by_chance": np.array(0.1),
+            "agreeing": np.array([9, 8, 1]), "expected": np.array([9.0, 7.5, 1.26]), "share": interval(3),
+            "expected_share": np.array([1.0, 0.6, 0.1]), "spectrum": np.array(350.0), "by_chance": np.array(0.1),
         },
         2 * 3 + 1,
     ),
@@ -56,4 +56,4 @@ def test_figure_has_its_panels_and_its_note_in_both_formats(name, tmp_path):
 
 def test_the_runs_of_figure_6_that_agree_are_counted_under_them():
     figure = beyond.decision_network(CASES["decision_network"][0])
-    assert [ax.texts[0].get_text() for ax in figure.axes[3:6]] == ["9 of 9", "8 of 9", "1 of 9"]
+    assert [ax.texts[0].get_text() for ax in figure.axes[3:6]] == ["9 of 9\n(9.0)", "8 of 9\n(7.5)", "1 of 9\n(1.3)"]

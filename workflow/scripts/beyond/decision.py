@@ -6,10 +6,10 @@ A sampler that is exact for the data's law draws, from x_t, from p(x_0 | x_t). S
 
 which is 1 at t = 0, and the chance that two independent images share their class where x_t holds nothing of the image.
 In between it falls around the time at which the noise covers the direction in which the data vary most. The forward
-process in continuous time, dx = -x ds + sqrt(2) dW, has abar = exp(-2 s); by Biroli, Bonnaire, de Bortoli and Mezard,
-Dynamical regimes of diffusion models, Nature Communications 15:9957 (2024), the trajectories commit to a class at the
-"speciation time" s = log(Lambda) / 2, with the largest eigenvalue Lambda of the data's covariance: where
-abar_t Lambda = 1.
+process in continuous time, dx = -x dtau + sqrt(2) dW, has abar = exp(-2 tau); by Biroli, Bonnaire, de Bortoli and
+Mezard, Dynamical regimes of diffusion models, Nature Communications 15:9957 (2024), the trajectories commit to a class
+at the "speciation time" tau = log(Lambda) / 2, with the largest eigenvalue Lambda of the data's covariance, in the
+limit of many dimensions: where abar_t Lambda = 1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import root_scalar
 from torch import Tensor
 
 from beyond.memory import posterior_weights
@@ -42,6 +43,13 @@ def chosen_originals(there: int, total: int, seed: int) -> Tensor:
     return torch.randperm(there, generator=generator(seed, "decision, originals"))[:total]
 
 
+def noise_of_originals(total: int, shape: tuple[int, ...], seed: int) -> Tensor:
+    """The noise with which the originals are noised, (total, *shape): the same at every t, so that the t differ in
+    nothing else.
+    """
+    return draw_noise(seed, "decision, noise", range(total), 0, shape)[:, 0]
+
+
 @dataclass(frozen=True)
 class Starts:
     """What Algorithm 2 returns from x_t at one t: test images, noised by the leap (8), and figure 6's image."""
@@ -56,11 +64,11 @@ class Starts:
     @classmethod
     def at(cls, t: int, digits: Digits, image: int, total: int, schedule: VarianceSchedule, seed: int) -> "Starts":
         """For `total` test images, and the training image of number `image`. The noise of the former is the same at
-        every t, so that the t differ in nothing else.
+        every t.
         """
         originals = chosen_originals(len(digits.test_images), total, seed)
         x_0 = rescale(digits.test_images[originals])
-        eps = draw_noise(seed, "decision, noise", range(len(x_0)), 0, tuple(x_0.shape[1:]))[:, 0]
+        eps = noise_of_originals(len(x_0), tuple(x_0.shape[1:]), seed)
         chain = chain_of_figure_2(digits.training_image(image), schedule, seed)
         return cls(originals, forward_leap(x_0, t, eps, schedule), snapshots(chain, [t])[:, 0])
 
@@ -91,6 +99,24 @@ def speciation_time(eigenvalue: float, schedule: VarianceSchedule) -> float:
     return float(np.interp(np.log(eigenvalue), decay, np.arange(schedule.T + 1)))
 
 
+def eigenvalue_at(t: float, schedule: VarianceSchedule) -> float:
+    """The eigenvalue whose `speciation_time` is t: 1 / abar_t, between whole t by interpolation of its logarithm."""
+    decay = -torch.log(schedule.alpha_bar).numpy()
+    return float(np.exp(np.interp(t, np.arange(schedule.T + 1), decay)))
+
+
+def between_classes(images: Tensor, labels: Tensor) -> Array:
+    """The eigenvalues, (d,), from the largest down, of the covariance of the classes' means, each weighted by its share
+    of the images, (n, ...): of that part of the images' covariance that is between classes.
+    """
+    x, shares = images.flatten(1).double(), torch.bincount(labels, minlength=CLASSES).double() / len(labels)
+    present = shares > 0
+    means = torch.stack([x[labels == label].mean(dim=0) for label in torch.nonzero(present).flatten()])
+    apart = means - shares[present] @ means
+    eigenvalues = torch.linalg.eigvalsh(apart.T @ (shares[present, None] * apart)).flip(0)
+    return eigenvalues.clamp(min=0).numpy()
+
+
 def two_classes(largest_eigenvalue: float, separation: float) -> Mixture:
     """Two equally likely Gaussians with means -m and m and deviation s, m = separation s, whose variance m^2 + s^2 is
     the largest eigenvalue. It stands for two Gaussian classes in any dimension that differ in one direction: what is
@@ -108,6 +134,18 @@ def kept_exactly(mixture: Mixture, abar: float, points: int = 4001) -> float:
     x = np.linspace(ends.min(), ends.max(), points)
     density = np.exp(-(((x[:, None] - np.sqrt(abar) * means) / spread) ** 2) / 2) / (spread * np.sqrt(2 * np.pi))
     return float(np.trapezoid((mixture.responsibilities(x, abar) ** 2).sum(axis=1) * (density @ weights), x))
+
+
+def half_decided(mixture: Mixture) -> float:
+    """The abar at which `kept_exactly` of two classes is 3/4, half-way from 1 to chance."""
+    found = root_scalar(lambda decay: kept_exactly(mixture, np.exp(-decay)) - 0.75, bracket=(1e-3, 20))
+    return float(np.exp(-found.root))
+
+
+def signal(mixture: Mixture, abar: float) -> float:
+    """a of (T2): the distance of a class's mean from the middle in standard deviations within a class, at abar."""
+    _, means, deviations = mixture.components
+    return float((abar * means[1] ** 2 / (abar * deviations[1] ** 2 + 1 - abar)) ** 0.5)
 
 
 def kept_by_algorithm_2(mixture: Mixture, schedule: VarianceSchedule, t: int, runs: int, seed: Sequence[int]) -> int:

@@ -65,8 +65,10 @@ def flow(amplitudes: Array, eigenvalues: Array, t: float) -> Array:
 def limit(amplitudes: Array, eigenvalues: Array) -> Array:
     """Where the flow goes: the projection on the eigenspace of the first eigenvalue, rescaled to (21).
 
-    On a square that has dimension 2, cos x and cos y. The steady states are a circle, and the flow ends at the angle
-    atan2 of the start's own two amplitudes, which it never changes.
+    On a square that has dimension 2, cos x and cos y, and all their mixtures are eigenfunctions. The steady states are
+    a circle of the radius sqrt(C / lambda_1), and the flow ends at the angle atan2 of the start's own two amplitudes,
+    which it never changes. An image without any part in them, as one that a half turn does not change, has its limit
+    among the higher modes: not here.
     """
     first = np.isclose(eigenvalues, eigenvalues[0], rtol=1e-9)
     projected = amplitudes * first

@@ -95,8 +95,9 @@ def coordinates(u: Array, grid: Grid, n: int, C: float = 1.0) -> Array:
 
 
 def field_step(u: Array, half: Stepper, sigma: float, dt: float, dW: Array) -> Array:
-    """`step` in u on the grid, (N,): half a step of (20), (21) by the solver of figure 7, a tangential kick, and the
-    other half. `half` is that solver for steps of dt / 2, and dW is as in `step`, for the modes phi_1..phi_n.
+    """`step` in u on the grid, (N,): half a step of (20), (21) by the solver of figure 7, of any of its orders, a
+    tangential kick, and the other half. `half` is that solver for steps of dt / 2, and dW is as in `step`, for the
+    modes phi_1..phi_n.
 
     In u, the noise is sqrt(C) sigma (-Lap)^(-1/2) dW less its part along u in the inner product of the gradients, in
     which (21) says that u lies on a sphere.
@@ -141,8 +142,9 @@ def seeds(a: Array, levels: Array, sigma: float) -> Array:
 
     a is v / |v| with dv = -Lambda v dt + sigma |v| o dW, so v_k is exp(-lambda_k t) times a_k + sigma times the
     integral of exp(lambda_k s) |v| dW_k. To first order |v|^2 is the sum over j of a_j^2 exp(-2 lambda_j s). Of what
-    the higher modes add to it the integral converges: for t well beyond 1 / (lambda_j - lambda_k) the noise is as a
-    start with the variance sigma^2 sum_{j > k} a_j^2 / (2 (lambda_j - lambda_k)) more in mode k.
+    the higher modes, j > k, add to it the integral converges: for t well beyond 1 / (lambda_j - lambda_k) the noise is
+    as a start with the variance sigma^2 sum_{j > k} a_j^2 / (2 (lambda_j - lambda_k)) more in mode k. What the modes
+    j <= k add grows with t, and is left out: it is small as long as higher modes lead.
     """
     ahead = np.maximum(levels - levels[:, None], 0)
     return sigma * np.sqrt(np.sum(np.where(ahead > 0, a**2 / (2 * np.where(ahead > 0, ahead, 1)), 0), axis=1))
@@ -241,6 +243,19 @@ def bingham_marginal(levels: Array, sigma: float, k: int, points: int = 400) -> 
     logs = -rates[k - 1] * np.sin(middle) ** 2 + log_density_of_squares(rates, np.cos(middle) ** 2, degrees)
     mass = np.exp(logs - logs.max()) * np.cos(middle)
     return np.sin(w), np.concatenate([[0], np.cumsum(mass)]) / mass.sum()
+
+
+def multiplier_moments(levels: Array, sigma: float, h: float = 0.003) -> tuple[float, float]:
+    """The mean and the variance of mu = a' Lambda a of (22) in the stationary law, for levels (n,).
+
+    With Z(b) the integral of exp(-b a' Lambda a) over the sphere they are -(log Z)' and (log Z)'' at b = 1 / sigma^2:
+    by central differences of relative step h. Up to a constant log Z(b) is the logarithm of the density of |x|^2 at 1,
+    for a Gaussian x with variances 1 / (2 b lambda_k), less n / 2 log b.
+    """
+    n, b = len(levels), np.array([1 - h, 1, 1 + h]) / sigma**2
+    log_Z = [log_density_of_squares(one * levels, np.ones(1), np.ones(n))[0] - n / 2 * np.log(one) for one in b]
+    step = h / sigma**2
+    return float((log_Z[0] - log_Z[2]) / (2 * step)), float((log_Z[0] - 2 * log_Z[1] + log_Z[2]) / step**2)
 
 
 def small_noise(levels: Array, sigma: float) -> float:

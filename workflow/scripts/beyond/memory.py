@@ -1,4 +1,4 @@
-"""The perfect network is useless: the exact minimiser of Algorithm 1's loss over finitely many images, and copies.
+"""What the perfect network knows: the exact minimiser of Algorithm 1's loss over finitely many images, and copies.
 
 Algorithm 1 draws x_0 from finitely many training images y_1, ..., y_N, each as likely as another. Whatever the network,
 its loss at the step t is smallest, over all functions of x_t, for the conditional mean of the noise,
@@ -11,7 +11,8 @@ by (8), (9) and Bayes's rule: a mean of the training images, with weights that a
 memorization in diffusion models", Transactions on Machine Learning Research, 2025).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,33 +189,48 @@ def on_cpu(predict: NoisePredictor, hardware: Hardware) -> NoisePredictor:
 
 class SmallNetwork(nn.Module):
     """eps_theta(x_t, t) for images of few pixels: fully connected layers, of which the hidden ones have a shortcut, on
-    the pixels and a sinusoidal embedding of t. Maps (n, 1, h, w) and t, (n,) or (1,), to (n, 1, h, w). On images as
-    small as these a processor would spend its time between the 205 layers of the paper's network rather than in them.
+    the pixels. From a sinusoidal embedding of t come a factor and a summand for what goes into each, since how sharply
+    the prediction depends on x_t is up to t. Maps (n, 1, h, w) and t, (n,) or (1,), to (n, 1, h, w). On images as small
+    as these a processor would spend its time between the 205 layers of the paper's network rather than in them.
     """
 
-    def __init__(self, pixels: int, width: int, hidden: int = 3) -> None:
+    def __init__(self, pixels: int, width: int, hidden: int = 2) -> None:
         super().__init__()
-        self.embed_t = nn.Sequential(SinusoidalEmbedding(64), nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width))
+        self.embed_t = nn.Sequential(
+            SinusoidalEmbedding(64), nn.Linear(64, width), nn.SiLU(), nn.Linear(width, 2 * width * (hidden + 1))
+        )
         self.first = nn.Linear(pixels, width)
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.hidden = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
-            for _ in range(hidden)
+            nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)) for _ in range(hidden)
         )
         self.last = nn.Linear(width, pixels)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        h, e = self.first(x.flatten(1)), self.embed_t(t)
-        for layer in self.hidden:
-            h = h + layer(h + e)
+        (scale, shift), *others = self.embed_t(t).unflatten(1, (-1, 2, self.first.out_features)).permute(1, 2, 0, 3)
+        h = self.first(x.flatten(1)) * (1 + scale) + shift
+        for layer, (scale, shift) in zip(self.hidden, others, strict=True):
+            h = h + layer(self.norm(h) * (1 + scale) + shift)
         return self.last(h).reshape(x.shape)
 
 
-def train_small(images: Tensor, width: int, settings: TrainingSettings, schedule: VarianceSchedule) -> SmallNetwork:
-    """A small network trained by Algorithm 1 on `images`, (n, 1, h, w) uint8."""
+def stages(
+    images: Tensor, width: int, settings: TrainingSettings, schedule: VarianceSchedule, after: Collection[int]
+) -> Iterator[tuple[int, SmallNetwork]]:
+    """A small network in training by Algorithm 1 on `images`, (n, 1, h, w) uint8: after some of the gradient steps
+    their number, and the network as it is to be used, with its averaged weights.
+    """
     torch.manual_seed(settings.seed)
     network = SmallNetwork(images[0].numel(), width)
     training = Training(network, settings)
-    for _ in training_steps(training, images, schedule):
-        pass
-    network.load_state_dict(training.weights())
-    return network.eval().requires_grad_(False)
+    for step, _ in training_steps(training, images, schedule):
+        if step in after:
+            now = deepcopy(network)
+            now.load_state_dict(training.weights())
+            yield step, now.eval().requires_grad_(False)
+
+
+def train_small(images: Tensor, width: int, settings: TrainingSettings, schedule: VarianceSchedule) -> SmallNetwork:
+    """The same after all steps."""
+    ((_, network),) = stages(images, width, settings, schedule, {settings.steps})
+    return network

@@ -11,9 +11,10 @@ of |grad v(., 0)|^2 is at most C. Every method below keeps of mode k the share q
 and all share one number, the cut-off Lambda(delta) with sqrt(C / Lambda) exp(-Lambda T) = delta: there the error is as
 large as what the start may hold.
 
-With noise. dv = Lap v dt + varsigma dW, dW white in space and time. In x_k = a_k / gamma_k, with gamma_k^2 =
-varsigma^2 / (2 lambda_k) the variance that the noise alone builds up, this is (8) with an alpha_bar for each mode,
-alpha_bar_k(t) = exp(-2 lambda_k t). So sections 3 to 5 hold as they stand, with `diffusion.backward`'s own functions.
+With noise. dv = Lap v dt + varsigma dW, dW white in space and time: the linear flow without (21), in its modes k >= 1
+(phi_0 would wander without end). In x_k = a_k / gamma_k, with gamma_k^2 = varsigma^2 / (2 lambda_k) the variance that
+the noise alone builds up, this is (8) with an alpha_bar for each mode, alpha_bar_k(t) = exp(-2 lambda_k t). So
+sections 3 to 5 hold as they stand, with `diffusion.backward`'s own functions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +109,9 @@ def by_boundary_value(eigenvalues: Array, Lambda: float, T: float) -> Array:
 
 def by_reversibility(eigenvalues: Array, Lambda: float, T: float) -> Array:
     """q of quasi-reversibility as Lattes and Lions have it, v_t = Lap v + eps Lap^2 v backwards from T to 0: exp(-eps
-    lambda^2 T). With eps = 1 / (4 Lambda) it amplifies no error more than the cut-off does, by exp(Lambda T).
+    lambda^2 T). With eps = 1 / (4 Lambda) it amplifies no error more than the cut-off does, by exp(Lambda T). At a time
+    t > 0 `recovered` then means: back to 0 by this equation, and forward to t by the true one. Back to t alone q would
+    be exp(-eps lambda^2 (T - t)).
     """
     return np.exp(-(eigenvalues**2) * T / (4 * Lambda))
 

@@ -237,23 +237,24 @@ def distance_of_laws(x: Array, F: Array, mixture: Mixture) -> float:
 
 def gaussian_end(variance: Array, abar: Array, eta: float) -> Array:
     """The variances with which the sampler ends, (d,), that starts from the exact law of x_T for Gaussian data with
-    independent variables of these variances, (d,), and steps through `abar`, (S + 1,), down to 1. Of data with
-    covariance C these are the eigenvalues; the means are exact. With s^2 for a variance, and v, w of the steps,
+    independent variables of these variances, (d,), and steps through `abar`, (S + 1,), down to 1. Of data in more
+    dimensions they are the eigenvalues of the covariance; the means are exact. With c for a variance, and v, w of the
+    steps,
 
-        eta = 0:  s^2 times the product of 1 - s^2 (sqrt(v) - sqrt(w))^2 / ((s^2 + v) (s^2 + w)),
-        eta = 1:  s^2 minus the sum of (v - w)^2 s^6 / (v (s^2 + v) (s^2 + w)^2).
+        eta = 0:  c times the product of 1 - c (sqrt(v) - sqrt(w))^2 / ((c + v) (c + w)),
+        eta = 1:  c minus the sum of (v - w)^2 c^3 / (v (c + v) (c + w)^2).
 
-    Both end too narrow. For small steps the second term is 4 s^2 / (s^2 + w) times the first one's: the noise costs up
-    to four times as much as it saves while w < 3 s^2, and the contraction that comes with it pays where w > 3 s^2.
+    Both end too narrow. For small steps the second term is 4 c / (c + w) times the first one's: the noise costs up to
+    four times as much as it saves while w < 3 c, and the contraction that comes with it pays where w > 3 c.
     """
     levels = (1 - abar) / abar
     v, w = levels[:-1], levels[1:]
-    s2 = np.asarray(variance, dtype=np.float64)[:, None]
-    s2_or_1 = np.where(s2 > 0, s2, 1.0)  # what has no variance keeps none
+    c = np.asarray(variance, dtype=np.float64)[:, None]
+    c_or_1 = np.where(c > 0, c, 1.0)  # what has no variance keeps none
     if eta == 0:
-        lost = s2 * (np.sqrt(v) - np.sqrt(w)) ** 2 / ((s2_or_1 + v) * (s2_or_1 + w))
-        return s2[:, 0] * np.prod(1 - lost, axis=1)
-    return s2[:, 0] - np.sum((v - w) ** 2 * s2**3 / (v * (s2_or_1 + v) * (s2_or_1 + w) ** 2), axis=1)
+        lost = c * (np.sqrt(v) - np.sqrt(w)) ** 2 / ((c_or_1 + v) * (c_or_1 + w))
+        return c[:, 0] * np.prod(1 - lost, axis=1)
+    return c[:, 0] - np.sum((v - w) ** 2 * c**3 / (v * (c_or_1 + v) * (c_or_1 + w) ** 2), axis=1)
 
 
 def path_errors(

@@ -12,11 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from beyond.decision import (
+    between_classes,
     crossing,
+    eigenvalue_at,
+    half_decided,
     kept_by_algorithm_2,
     kept_exactly,
     own,
     posterior,
+    signal,
     speciation_time,
     spectrum,
     two_classes,
@@ -39,6 +43,8 @@ IMAGES = 400
 """Test images whose classes are predicted."""
 TIMES = 20
 """Equal parts of 0..T."""
+RESAMPLES = 2000
+"""Of a bootstrap over images."""
 
 
 def times(T: int) -> list[int]:
@@ -51,42 +57,64 @@ def halfway(t: Sequence[int], share: Array, by_chance: float) -> float:
     return crossing([0, *t], [1.0, *share], (1 + by_chance) / 2)
 
 
+def resampled_halfway(t: Sequence[int], kept: Array, by_chance: float, random: np.random.Generator) -> Array:
+    """`halfway` of the mean over images of what each keeps, (times, n), for RESAMPLES draws of as many of the images:
+    (RESAMPLES,). Generators of the same seed draw the same images.
+    """
+    drawn = random.integers(kept.shape[1], size=(RESAMPLES, kept.shape[1]))
+    return np.array([halfway(t, kept[:, chosen].mean(axis=1), by_chance) for chosen in drawn])
+
+
+def interval(value: float, resampled: Array) -> tuple[float, float, float]:
+    """A value with the ends of its 95% interval, from resampled ones."""
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return value, float(low), float(high)
+
+
+def octaves(t: float, eigenvalue: float, schedule: VarianceSchedule) -> float:
+    """How far t is from the time that an eigenvalue predicts, in factors of 2 of the eigenvalue that would be right."""
+    return float(np.log2(eigenvalue_at(t, schedule) / eigenvalue))
+
+
 def two(schedule: VarianceSchedule, t: Sequence[int], exact: Array, runs: Array, largest: float) -> dict:
     """Two Gaussian classes with the images' largest eigenvalue: how far the runs of Algorithm 2 are from the exact
-    share, in standard errors, at the t where it is most; and when, by the exact share, half is decided.
+    share, in standard errors, at the t where it is most; and where, by the exact share, half is decided.
     """
     errors = (runs / RUNS - exact) / np.sqrt(exact * (1 - exact) / RUNS)
     # Where nearly all keep their class the count is Poisson's; there a standard error is at least that of one run.
     errors = np.where(exact * (1 - exact) * RUNS < 1, (runs - exact * RUNS), errors)
     worst = int(np.abs(errors).argmax())
-    predicted, half = speciation_time(largest, schedule), halfway(t, exact, 0.5)
+    classes = two_classes(largest, SEPARATION)
+    abar = half_decided(classes)
     return {
         "errors": float(abs(errors[worst])),
         "worst_t": int(t[worst]),
         "runs": RUNS,
         "times": len(t),
-        "predicted": predicted,
-        "halfway": half,
-        "difference": half - predicted,
-        "of_T": (half - predicted) / schedule.T,
+        "predicted": speciation_time(largest, schedule),
+        "halfway": speciation_time(1 / abar, schedule),
+        "signal": signal(classes, abar),
+        "octaves": float(-np.log2(abar * largest)),
     }
 
 
-def digits(schedule: VarianceSchedule, t: Sequence[int], share: Array, by_chance: float, eigenvalues: Array) -> dict:
-    """The time that the spectrum of the images' covariance predicts, beside the t at which half of the digits are
-    decided by the exact posterior over the training images.
+def digits(schedule: VarianceSchedule, half: tuple[float, float, float], eigenvalues: Array, between: Array) -> dict:
+    """The t at which half of the digits are decided by the exact posterior over the training images, with its interval;
+    beside it the times that some eigenvalues predict: of the images' covariance, and of the part that is between
+    classes. `octaves` is the distance from the largest one's, at the end of the interval that is farther from it.
     """
-    predicted, half = speciation_time(float(eigenvalues[0]), schedule), halfway(t, share, by_chance)
+    largest = float(eigenvalues[0])
+    predicted = [speciation_time(float(value), schedule) for value in eigenvalues[:5]]
     return {
-        "eigenvalue": float(eigenvalues[0]),
-        "second": float(eigenvalues[1]),
-        "predicted": predicted,
-        "predicted_second": speciation_time(float(eigenvalues[1]), schedule),
-        "halfway": half,
-        "difference": half - predicted,
-        "of_T": (half - predicted) / schedule.T,
-        "share_end": float(share[-1]),
-        "by_chance": by_chance,
+        "eigenvalue": largest,
+        "predicted": predicted[0],
+        "others": predicted[1:],
+        "between": float(between[0]),
+        "predicted_between": speciation_time(float(between[0]), schedule),
+        **metrics.ends("halfway", half),
+        "difference": half[0] - predicted[0],
+        "right": eigenvalue_at(half[0], schedule),
+        "octaves": max(abs(octaves(end, largest, schedule)) for end in half),
         "images": IMAGES,
     }
 
@@ -110,23 +138,30 @@ def measure(
     others = torch.arange(len(train)) != image
     kept, of_one = [], []
     for step, a in zip(t, abar, strict=True):
-        kept.append(own(posterior(forward_leap(test, step, eps, schedule), a, train, labels), own_labels).mean())
+        kept.append(own(posterior(forward_leap(test, step, eps, schedule), a, train, labels), own_labels))
         there = posterior(forward_leap(one, step, eps, schedule), a, train[others], labels[others])
         of_one.append(there[:, labels[image]].mean())
-        logger.info("t = %d: of the test images %.3f keep their class, of figure 6's %.3f", step, kept[-1], of_one[-1])
+        shares = kept[-1].mean(), of_one[-1]
+        logger.info("t = %d: of the test images %.3f keep their class, of figure 6's %.3f", step, *shares)
     frequencies = np.bincount(labels, minlength=CLASSES) / len(labels)
     by_chance = float(frequencies @ (np.bincount(own_labels, minlength=CLASSES) / len(own_labels)))
+    share = np.mean(kept, axis=1)
+    resampled = resampled_halfway(t, np.array(kept), by_chance, np.random.default_rng([seed, 0]))
+    half = interval(halfway(t, share, by_chance), resampled)
     records = {
         "two": two(schedule, t, exact, runs, float(eigenvalues[0])),
-        "digits": digits(schedule, t, np.array(kept), by_chance, eigenvalues),
+        "digits": digits(schedule, half, eigenvalues, between_classes(train, labels))
+        | {"share_end": float(share[-1]), "by_chance": by_chance},
     }
     shown = {
         "t": np.array(t),
         "exact": exact,
         "runs": np.array([metrics.share(int(count), RUNS) for count in runs]),
-        "kept": np.array(kept),
+        "kept": share,
         "figure_6": np.array(of_one),
+        "eigenvalue": np.array(records["digits"]["eigenvalue"]),
         "predicted": np.array(records["digits"]["predicted"]),
         "by_chance": np.array(by_chance),
+        "beta": schedule.beta.numpy(),
     }
     return records, shown

@@ -12,44 +12,69 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import stats
 from torch import Tensor
 
-from beyond.decision import NINE, agreement_time, crossing
+from beyond.decision import NINE, agreement_time, noise_of_originals, own, posterior
 from claims import statistics as metrics
-from claims.decision import halfway
-from claims.samples import AT_LEAST
-from diffusion.classifier import Classifier, read_labels
-from diffusion.images import Digits
+from claims.decision import halfway, interval, octaves, resampled_halfway
+from claims.samples import AT_LEAST, spread
+from diffusion.classifier import CLASSES, Classifier, read_labels
+from diffusion.forward import VarianceSchedule, forward_leap
+from diffusion.images import Digits, rescale
 
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.floating]
 
-RESAMPLES = 2000
+READ = 2000
+"""Test images that are read, at most, to know how often the classifier misreads."""
+
+
+def misread(model: Classifier, images: Digits) -> float:
+    """The share of test images that the classifier takes for another digit; never 0, by Laplace's rule."""
+    truth = spread(images.test_labels.numpy(), READ)
+    wrong = read_labels(model, rescale(spread(images.test_images, READ)))[0] != truth
+    return float((wrong.sum() + 1) / (len(wrong) + 2))
+
+
+def as_read(probability: Array, misread: float) -> Array:
+    """How probably an image is read as some digit that it shows with this probability: misread, it may as well be taken
+    for any of the other digits.
+    """
+    return probability * (1 - misread) + (1 - probability) * misread / (CLASSES - 1)
 
 
 def decided(
-    t: Sequence[int], same: NDArray[np.bool_], predicted: Mapping[str, Array], T: int, random: np.random.Generator
+    t: Sequence[int],
+    same: NDArray[np.bool_],
+    expected: Array,
+    predicted: Mapping[str, Array],
+    schedule: VarianceSchedule,
+    seed: int,
 ) -> dict:
     """When half of the digits are decided, by the runs: `same`, (times, originals), says which show the digit of their
-    original. The 95% interval is a bootstrap over originals. Beside it, the t at which the exact posterior over the
-    training images has half decided, and that which the spectrum predicts.
+    original, `expected` how probably an exact denoiser's would, from the same noised images. Intervals of 95% are by a
+    bootstrap over originals, of which each keeps its runs and its probabilities; the claims take the end that is
+    farther from what is expected.
     """
-    by_chance = float(predicted["by_chance"])
-    half = halfway(t, same.mean(axis=1), by_chance)
-    drawn = random.integers(same.shape[1], size=(RESAMPLES, same.shape[1]))
-    resampled = [halfway(t, same[:, chosen].mean(axis=1), by_chance) for chosen in drawn]
-    by_posterior = halfway(predicted["t"].tolist(), predicted["kept"], by_chance)
-    by_spectrum = float(predicted["predicted"])
+    by_chance, T = float(predicted["by_chance"]), schedule.T
+    kept = {"runs": same.astype(float), "posterior": expected}
+    half = {name: halfway(t, of_images.mean(axis=1), by_chance) for name, of_images in kept.items()}
+    resampled = {
+        name: resampled_halfway(t, of_images, by_chance, np.random.default_rng(seed))
+        for name, of_images in kept.items()
+    }
+    later = interval((half["runs"] - half["posterior"]) / T, (resampled["runs"] - resampled["posterior"]) / T)
+    found, largest = interval(half["runs"], resampled["runs"]), float(predicted["eigenvalue"])
     return {
         "originals": same.shape[1],
-        "halfway": half,
-        "halfway_low": float(np.quantile(resampled, 0.025)),
-        "halfway_high": float(np.quantile(resampled, 0.975)),
-        "posterior": by_posterior,
-        "spectrum": by_spectrum,
-        "from_posterior": (half - by_posterior) / T,
-        "from_spectrum": (half - by_spectrum) / T,
+        **metrics.ends("halfway", found),
+        "posterior": half["posterior"],
+        "spectrum": float(predicted["predicted"]),
+        **metrics.ends("from_posterior", later),
+        "from_posterior_at_worst": max(map(abs, later)),
+        "octaves": max(abs(octaves(end, largest, schedule)) for end in found),
         "share_start": float(same[0].mean()),
         "share_end": float(same[-1].mean()),
         "t_start": int(t[0]),
@@ -57,22 +82,25 @@ def decided(
     }
 
 
-def figure_6(t: Sequence[int], runs: Sequence[NDArray], label: int, predicted: Mapping[str, Array], T: int) -> dict:
-    """From which t down the nine runs of figure 6 agree with their original: all but one show its digit, at this t and
-    at all smaller ones. `runs` are the digits that they show. Beside it, the t below which the exact posterior over the
-    other training images keeps this digit as often.
+def figure_6(t: Sequence[int], runs: Sequence[NDArray], label: int, expected: Array) -> dict:
+    """How many of the nine runs of figure 6 show the original's digit, at each t: `runs` are the digits that they show,
+    and `expected`, (times,), how probably one from the same x_t would, if the denoiser were exact. The counts are then
+    binomial. `chance` is the smallest p-value of a count, two-sided, times the number of counts, at most 1.
     """
     agreeing = [int((digits == label).sum()) for digits in runs]
-    agreed = agreement_time(t, agreeing, AT_LEAST)
-    times, kept = [0, *predicted["t"].tolist()], [1.0, *predicted["figure_6"]]
-    expected = crossing(times, kept, AT_LEAST / NINE)
+    p = [stats.binomtest(count, NINE, float(q)).pvalue for count, q in zip(agreeing, expected, strict=True)]
+    worst = int(np.argmin(p))
     return {
         "label": label,
-        "agreed": agreed,
+        "agreed": agreement_time(t, agreeing, AT_LEAST),
         "agreeing": agreeing,
         "agreeing_end": agreeing[-1],
-        "expected": expected,
-        "of_T": (agreed - expected) / T,
+        "expected": [float(NINE * q) for q in expected],
+        "chance": float(min(1.0, len(p) * p[worst])),
+        "worst_t": int(t[worst]),
+        "worst_agreeing": agreeing[worst],
+        "worst_expected": float(NINE * expected[worst]),
+        "times": len(p),
         "shown": "; ".join(f"t = {time}: {' '.join(map(str, digits))}" for time, digits in zip(t, runs, strict=True)),
     }
 
@@ -114,14 +142,25 @@ def measure(
     seed: int,
 ) -> tuple[dict[str, dict], dict[str, Any]]:
     """All records of beyond/decision_network.json, and what the figure shows; `image` is the number of figure 6's."""
-    t, truth = returned.t, images.test_labels.numpy()[returned.originals]
+    t, schedule = returned.t, VarianceSchedule(torch.as_tensor(predicted["beta"]))
+    truth, wrong = images.test_labels.numpy()[returned.originals], misread(model, images)
+    train, labels, label = rescale(images.train_images), images.train_labels, int(images.train_labels[image])
+    others = torch.arange(len(train)) != image
+    others_images, others_labels = train[others], labels[others]
+    x_0 = rescale(images.test_images[returned.originals])
+    eps = noise_of_originals(len(x_0), tuple(x_0.shape[1:]), seed)
+    of_digits, of_one = [], []
+    for step, x_t in zip(t, returned.x_t, strict=True):
+        abar = schedule.alpha_bar[step].item()
+        of_digits.append(own(posterior(forward_leap(x_0, step, eps, schedule), abar, train, labels), truth))
+        of_one.append(posterior(x_t[None, None], abar, others_images, others_labels)[0, label])
+    expected, expected_of_one = (as_read(np.array(values), wrong) for values in (of_digits, of_one))
     same = np.array([read_labels(model, x.clamp(-1, 1))[0] == truth for x in returned.images])
     shown = [read_labels(model, x.clamp(-1, 1))[0] for x in returned.runs]
-    label = int(images.train_labels[image])
     logger.info("share of the same digit: %s", dict(zip(t, same.mean(axis=1), strict=True)))
     records = {
-        "decided": decided(t, same, predicted, T, np.random.default_rng(seed)),
-        "figure_6": figure_6(t, shown, label, predicted, T),
+        "decided": decided(t, same, expected, predicted, schedule, seed),
+        "figure_6": figure_6(t, shown, label, expected_of_one) | {"misread": wrong},
     }
     drawn = {
         "t": np.array(t),
@@ -129,9 +168,9 @@ def measure(
         "x_t": returned.x_t.numpy(),
         "runs": returned.runs[:, :, 0].numpy(),
         "agreeing": np.array(records["figure_6"]["agreeing"]),
+        "expected": np.array(records["figure_6"]["expected"]),
         "share": np.array([metrics.share(int(row.sum()), len(row)) for row in same]),
-        "predicted_t": predicted["t"],
-        "predicted_kept": predicted["kept"],
+        "expected_share": expected.mean(axis=1),
         "spectrum": predicted["predicted"],
         "by_chance": predicted["by_chance"],
     }

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from beyond.digits import Square, angle, flow, limit, recovered
 from beyond.reversal import gradient_norm, heat
-from claims.statistics import d_prime_of_choice, share
+from claims.statistics import ends, mean, share
 from diffusion.images import Digits
 from engine.randomness import numpy_generator
 
@@ -44,11 +45,28 @@ def _unit(x: Array) -> Array:
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def read_by_angle(angles: Array, training: Array, labels: Array) -> NDArray[np.integer]:
-    """The commonest label among the NEIGHBOURS training images whose angles, (n,), are nearest to each of (m,)."""
-    away = np.abs(np.angle(np.exp(1j * (angles[:, None] - training))))
-    near = np.argpartition(away, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    return np.array([np.bincount(labels[row], minlength=10).argmax() for row in near])
+def read_by_neighbours(x: Array, training: Array, labels: Array) -> NDArray[np.integer]:
+    """The commonest label among the NEIGHBOURS training points, (n, f), that are nearest to each of x, (m, f)."""
+    _, near = KDTree(training).query(x, k=NEIGHBOURS)
+    return np.array([np.bincount(row, minlength=10).argmax() for row in labels[near]])
+
+
+def read_limits(known: Array, labels: Array, tested: Array, truth: Array, eigenvalues: Array) -> dict[str, Array]:
+    """Which of the images, (m, K), are named rightly by the two numbers that the limit keeps, bool (m,): by its `angle`
+    alone, by its `norm` C alone, by `both`, and by the `constant` answer, the commonest label of the known images.
+
+    Angles are compared as points of the unit circle, C by its logarithm in units of the known images' deviation.
+    """
+    spread = np.log(gradient_norm(known, eigenvalues)).std()
+
+    def kept(amplitudes: Array) -> Array:
+        theta, C = angle(amplitudes), gradient_norm(amplitudes, eigenvalues)
+        return np.stack([np.cos(theta), np.sin(theta), np.log(C) / spread], axis=-1)
+
+    columns = {"angle": [0, 1], "norm": [2], "both": [0, 1, 2]}
+    x, training = kept(tested), kept(known)
+    right = {name: read_by_neighbours(x[:, at], training[:, at], labels) == truth for name, at in columns.items()}
+    return right | {"constant": truth == np.bincount(labels).argmax()}
 
 
 def _grey(images: Array) -> Array:
@@ -70,47 +88,46 @@ def study(
 
     Of the training image `image`: `shown`, its flow at the `flow_times`, (m, n, n); its data at each of the `ends` T,
     with an `error` of that share of their norm, and what comes back without and with Tikhonov's method, (E, n, n). Of
-    the first `readings` test images: how many a reader with `references` training images reads right, from the images,
-    from the data, and from what comes back, and from the angle alone; and how far they are from their limits.
+    the first `readings` test images: which of them a reader with `references` training images reads right, `right_...`,
+    from the images, (n,), and for each T, (E, n), from the data, from what comes back, and from the data with the
+    training images `carried` to T by the flow; and how far they are from their limits. Of all test images, `limit_...`:
+    which are read right from what the limit keeps.
     """
     training, labels = _grey(digits.train_images[:references].numpy()), digits.train_labels[:references].numpy()
-    tested, truth = _grey(digits.test_images[:readings].numpy()), digits.test_labels[:readings].numpy()
+    tested, truth = _grey(digits.test_images.numpy()), digits.test_labels.numpy()
     square = Square(tested.shape[-1])
     eigenvalues = square.eigenvalues
-    known, start = square.amplitudes(training), square.amplitudes(tested)
+    known, every = square.amplitudes(training), square.amplitudes(tested)
+    limits = read_limits(known, labels, every, truth, eigenvalues)
+    tested, truth, start = tested[:readings], truth[:readings], every[:readings]
     reader = Reader(known, labels)
-
-    def right(amplitudes: Array) -> int:
-        return int(np.sum(reader.read(amplitudes) == truth))
 
     one = square.amplitudes(_grey(digits.train_images[image : image + 1].numpy()))
     rows = {name: [] for name in ("data", "naive", "tikhonov")}
-    read = {name: [] for name in ("data", "naive", "cut_off", "tikhonov")}
+    right = {name: [] for name in ("data", "naive", "cut_off", "tikhonov", "carried")}
     errors = {name: [] for name in ("naive", "cut_off", "tikhonov")}
     for e, T in enumerate(ends):
         for name, image_of in zip(rows, _back(one, eigenvalues, T, error, seed, f"shown {e}").values(), strict=False):
             rows[name].append(square.images(image_of)[0])
         returned = _back(start, eigenvalues, T, error, seed, f"read {e}", "tikhonov", "cut_off")
-        for name in read:
-            read[name].append(right(returned[name]))
+        for name in ("data", "naive", "cut_off", "tikhonov"):
+            right[name].append(reader.read(returned[name]) == truth)
+        right["carried"].append(Reader(flow(known, eigenvalues, T), labels).read(returned["data"]) == truth)
         for name in errors:
             miss = np.linalg.norm(returned[name] - start, axis=1) / np.linalg.norm(start, axis=1)
             errors[name].append(float(np.median(miss)))
     late = np.array(LATE) / eigenvalues[0]
     ends_in = limit(start, eigenvalues)
-    by_angle = read_by_angle(angle(start), angle(known), labels)
     return {
         "flow_times": np.array(flow_times),
         "shown": np.array([square.images(flow(one, eigenvalues, t))[0] for t in flow_times]),
         "shown_limit": square.images(limit(one, eigenvalues))[0],
         "ends": np.array(ends),
         **{f"shown_{name}": np.array(images) for name, images in rows.items()},
-        **{f"read_{name}": np.array(counts) for name, counts in read.items()},
+        **{f"right_{name}": np.array(readings) for name, readings in right.items()},
         **{f"error_{name}": np.array(values) for name, values in errors.items()},
-        "read_original": np.array(right(start)),
-        "read_angle": np.array(np.sum(by_angle == truth)),
-        "commonest": np.array(np.bincount(truth).max()),
-        "readings": np.array(len(truth)),
+        "right_original": reader.read(start) == truth,
+        **{f"limit_{name}": readings for name, readings in limits.items()},
         "error": np.array(error),
         "eigenvalues": eigenvalues[:4],
         "late": late,
@@ -190,21 +207,20 @@ def mixed(arrays: Mapping[str, Array]) -> dict:
 
 
 def left(arrays: Mapping[str, Array]) -> dict:
-    """How often the angle of the limit alone tells the digit, and the d' of that, with Wilson's 95% interval; and how
-    far the digits' centres of mass are from the middle, in pixels, as a median.
+    """How often the limit's angle, its C, and both tell the digit, and by how much more often than the constant answer,
+    with 95% intervals over the images, on which both are tried; and how far the digits' centres of mass are from the
+    middle, in pixels, as a median.
     """
-    n = int(arrays["readings"])
-    value, low, high = share(int(arrays["read_angle"]), n)
-    return {
-        "accuracy": value,
-        "d_prime": d_prime_of_choice(value, 10),
-        "d_prime_low": d_prime_of_choice(low, 10),
-        "d_prime_high": d_prime_of_choice(high, 10),
-        "chance": float(arrays["commonest"]) / n,
-        "original": float(arrays["read_original"]) / n,
+    constant = arrays["limit_constant"].astype(float)
+    record = {"constant": float(constant.mean())}
+    for name in ("angle", "norm", "both"):
+        record[name] = float(arrays[f"limit_{name}"].mean())
+        record |= ends(f"{name}_gain", mean(arrays[f"limit_{name}"] - constant))
+    return record | {
         "right": float(np.median(arrays["off_centre"][:, 0])),
         "down": float(np.median(arrays["off_centre"][:, 1])),
-        "images": n,
+        "images": len(constant),
+        "centres": len(arrays["off_centre"]),
     }
 
 
@@ -213,18 +229,37 @@ def back(arrays: Mapping[str, Array], end: float = 0.1) -> dict:
     without and with Tikhonov's method; and by how much the last exceeds both others, at the near ends of Wilson's 95%
     intervals.
     """
-    n, at = int(arrays["readings"]), int(np.argmin(np.abs(np.log(arrays["ends"] / end))))
-    shares = {name: share(int(arrays[f"read_{name}"][at]), n) for name in ("data", "naive", "cut_off", "tikhonov")}
+    n, at = len(arrays["right_original"]), int(np.argmin(np.abs(np.log(arrays["ends"] / end))))
+    shares = {
+        name: share(int(arrays[f"right_{name}"][at].sum()), n) for name in ("data", "naive", "cut_off", "tikhonov")
+    }
     return {
         "gain": shares["tikhonov"][1] - max(shares["data"][2], shares["naive"][2]),
         **{name: value for name, (value, _, _) in shares.items()},
-        "original": float(arrays["read_original"]) / n,
+        "original": float(arrays["right_original"].mean()),
         "end": float(arrays["ends"][at]),
         "error": float(arrays["error"]),
         "images": n,
     }
 
 
+def undoing(arrays: Mapping[str, Array]) -> dict:
+    """By how much more often a digit is read right after Tikhonov's method than from the data themselves by a reader
+    who carries the training images to T by the flow: at each end, and the largest upper end of 95% intervals over the
+    images, on which both are tried, that hold for all ends at once.
+    """
+    differences = arrays["right_tikhonov"].astype(float) - arrays["right_carried"]
+    intervals = [mean(one, cases=len(differences)) for one in differences]
+    return {
+        "gains": [gain for gain, _, _ in intervals],
+        "gain_high": max(high for _, _, high in intervals),
+        "tikhonov": arrays["right_tikhonov"].mean(axis=1).tolist(),
+        "carried": arrays["right_carried"].mean(axis=1).tolist(),
+        "ends": arrays["ends"].tolist(),
+        "images": differences.shape[1],
+    }
+
+
 def measure(arrays: Mapping[str, Array]) -> dict[str, dict]:
     """All records of beyond/digits.json, from the arrays of `study`."""
-    return {record.__name__: record(arrays) for record in (square_limit, mixed, left, back)}
+    return {record.__name__: record(arrays) for record in (square_limit, mixed, left, back, undoing)}

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beyond.decision import crossing
 from beyond.memory import (
     Minimiser,
     Noised,
@@ -21,8 +22,8 @@ from beyond.memory import (
     position,
     spread_times,
 )
-from claims.statistics import ends, mean, share
-from diffusion.affine import affine_losses, variances
+from claims.statistics import ends, mean, ratio_of_means, share
+from diffusion.affine import AffineFilter, affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise
@@ -100,6 +101,24 @@ def perfect(seen: Tensor, unseen: Tensor, affine: Tensor, training_images: int) 
     }
 
 
+def late(times: Sequence[int], unseen: Tensor, filtered: Tensor, affine: Tensor) -> dict:
+    """Where the minimiser is of use on images that it is not made of: the t from which its loss on them, `unseen`
+    (times, n), stays below that of the best affine prediction from the same noised images, `filtered`; and its loss
+    over the other's in the mean over those of the times that are in the later half of 1..T, where each is first taken
+    as a share of the affine prediction's expected loss, `affine` (T,), so that all t count alike.
+    """
+    T, t = len(affine), np.asarray(times)
+    of_minimiser, of_filter = (loss.double().numpy() / affine.numpy()[t - 1, None] for loss in (unseen, filtered))
+    is_late = t > T / 2
+    return {
+        **ends("share", ratio_of_means(of_minimiser[is_late].mean(axis=0), of_filter[is_late].mean(axis=0))),
+        "from_t": crossing(times, np.log(of_minimiser.mean(axis=1) / of_filter.mean(axis=1)), 0.0),
+        "later_than": T // 2,
+        "T": T,
+        "images": unseen.shape[1],
+    }
+
+
 def collapse(times: Sequence[int], numbers: Sequence[Tensor], training_images: int, T: int) -> dict:
     """Of how many training images the weighted mean is made, by the median over noised images: at t = T; and the last
     of the times at which it is fewer than two.
@@ -109,23 +128,38 @@ def collapse(times: Sequence[int], numbers: Sequence[Tensor], training_images: i
     return {"at_T": middle[-1], "alone_until": max(alone, default=0), "training_images": training_images, "T": T}
 
 
-def between(noised: Noised, eps_theta: NoisePredictor, least: Minimiser) -> dict:
-    """Where a network stands between the exact minimiser, 0, and the best affine prediction, 1, over t = 1..T, by its
-    mean squared distance to the minimiser on training images; and by how many standard errors that misses the
-    difference of the two losses, which Pythagoras sets equal to it in the mean.
+def residual(noised: Noised, predict: NoisePredictor, least: Minimiser) -> Tensor:
+    """2 (f - eps*) . (eps* - eps) / d, of each noised image, (n,) in float64, for a prediction f of the noise: what its
+    loss has above that of eps*, less its distance to it. As eps* is a conditional mean, the mean is 0 for every f.
     """
     schedule = least.schedule
-    of_network, of_minimiser = noised.losses(eps_theta, schedule), noised.losses(least, schedule)
-    distances = noised.distances(eps_theta, least, schedule)
+    above = noised.losses(predict, schedule) - noised.losses(least, schedule)
+    return (above - noised.distances(predict, least, schedule)).double()
+
+
+def in_standard_errors(values: Tensor) -> float:
+    """The mean of values, (n,), over its standard error; 0 for values that are all 0."""
+    error = values.std() / len(values) ** 0.5
+    return float(values.mean() / error) if error > 0 else 0.0
+
+
+def between(noised: Noised, eps_theta: NoisePredictor, least: Minimiser) -> dict:
+    """Where a network stands between the exact minimiser, 0, and the best affine prediction, 1, over t = 1..T, by its
+    mean squared distance to the minimiser on training images, the two ends' losses taken as they are; which share of
+    its loss this is, and so could be avoided; and by how many standard errors the distance misses the difference of the
+    two losses, which Pythagoras sets equal to it in the mean.
+    """
+    schedule = least.schedule
+    losses, distances = noised.losses(eps_theta, schedule), noised.distances(eps_theta, least, schedule)
+    least_loss = float(noised.losses(least, schedule).mean())
     affine = float(affine_losses(variances(least.images), schedule).mean())
-    least_loss = float(of_minimiser.mean())
-    residual = (of_network - of_minimiser - distances).double()
     return {
         **ends("position", (position(value, least_loss, affine) for value in mean(distances.numpy()))),
-        "loss": float(of_network.mean()),
+        **ends("avoidable", ratio_of_means(distances.numpy(), losses.numpy())),
+        "loss": float(losses.mean()),
         "least": least_loss,
         "affine": affine,
-        "standard_errors": float(residual.mean() / (residual.std() / len(residual) ** 0.5)),
+        "standard_errors": in_standard_errors(residual(noised, eps_theta, least)),
         "images": len(distances),
     }
 
@@ -141,6 +175,7 @@ def measure(
         for images in (digits.train_images, digits.test_images)
     ]
     seen, unseen = (curve(least, times, x_0, schedule, seed) for x_0 in noised)
+    filtered = curve(AffineFilter.of(train, schedule), times, noised[1], schedule, seed)
     at = [Noised.at(t, noised[0][:COUNTED], seed, "beyond, memory, number") for t in times]
     numbers = [effective_number(least.weights(each.x_t(schedule), each.t)) for each in at]
     affine = affine_losses(variances(train), schedule)
@@ -150,6 +185,7 @@ def measure(
         "perfect": perfect(
             mean_over_t(times, seen, schedule), mean_over_t(times, unseen, schedule), affine, len(train)
         ),
+        "late": late(times, unseen, filtered, affine),
         "collapse": collapse(times, numbers, len(train), schedule.T),
     }
     shown = {

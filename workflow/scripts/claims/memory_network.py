@@ -9,7 +9,7 @@ from torch import Tensor
 
 from beyond.memory import Minimiser, Noised, spread_times
 from claims.memory import SHOWN, between, chosen, copied, curve, nearest_images, over
-from claims.statistics import Z, ends
+from claims.statistics import ends, ratio_of_means
 from diffusion.affine import affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
@@ -20,14 +20,12 @@ OF_CURVE = 10
 
 
 def generalises(noised: Noised, others: Noised, eps_theta: NoisePredictor, schedule: VarianceSchedule) -> dict:
-    """The network's loss on images that it was not trained on, over that on images that it was, with the ends of a 95%
-    interval by the two means' errors.
+    """The network's loss on images that it was not trained on, `others`, over that on images that it was, `noised`,
+    with the ends of a 95% interval. The i-th of both have the same t and the same noise, and are taken as a pair.
     """
     train, test = (x.losses(eps_theta, schedule).double().numpy() for x in (noised, others))
-    ratio = test.mean() / train.mean()
-    relative = np.hypot(*(x.std(ddof=1) / x.mean() / len(x) ** 0.5 for x in (train, test)))
     return {
-        **ends("ratio", (ratio, ratio * (1 - Z * relative), ratio * (1 + Z * relative))),
+        **ends("ratio", ratio_of_means(test, train)),
         "train": float(train.mean()),
         "test": float(test.mean()),
         "images": len(train),

@@ -302,14 +302,18 @@ def hoelder(study: Mapping[str, Array]) -> dict:
 
 
 def initial(study: Mapping[str, Array]) -> dict:
-    """The power of log(1 / delta) with which the worst error of u_0 itself falls, through Lambda(delta): -1/2 by
-    theory.
+    """The power of the cut-off Lambda(delta) with which the worst error of u_0 itself falls, -1/2 by theory; and that
+    of log(1 / delta) over the same errors, to which Lambda is proportional only in the limit.
     """
-    powers = [_slope(study["cut_off"][FITTED], worst[0][FITTED]) for worst in _methods(study, "cut_off", "tikhonov")]
-    worst = _methods(study, "cut_off")[0][0]
+    errors = [worst[0] for worst in _methods(study, "cut_off", "tikhonov")]
+    powers = [_slope(study["cut_off"][FITTED], error[FITTED]) for error in errors]
+    of_log = [_slope(np.log(1 / study["delta"][FITTED]), error[FITTED]) for error in errors]
+    worst = errors[0]
     return {
         "power": powers[0],
         "tikhonov": powers[1],
+        "of_log": of_log[0],
+        "tikhonov_of_log": of_log[1],
         "departure": float(np.abs(np.array(powers) + 0.5).max()),
         "largest_error": float(worst[0]),
         "smallest_error": float(worst[-1]),
@@ -395,13 +399,13 @@ def scale(study: Mapping[str, Array]) -> dict:
 
 def initial_law(study: Mapping[str, Array]) -> dict:
     """From the flow's own end: the total variation distance of the arrivals' law from the initial law, at worst over
-    noise and end, with an upper bound at 95% for that one.
+    noise and end, with an upper bound that holds at 95% for all of these cases.
     """
     variation = total_variation(study["counts"][:, :, 0], PROBABILITY)
     paths = int(study["counts"][0, 0, 0].sum())
     return {
         "variation": float(variation.max()),
-        "variation_high": float(total_variation_bound(variation.max(), paths)),
+        "variation_high": float(total_variation_bound(variation.max(), paths, variation.size)),
         "paths": paths,
         "cases": int(variation.size),
     }
@@ -428,7 +432,8 @@ def own_start(study: Mapping[str, Array]) -> dict:
 
 def from_noise(study: Mapping[str, Array]) -> dict:
     """From the stationary law: the distance of the arrivals' law from the initial law, at worst where T is later than
-    T* by LATE / lambda_1, and at best where it is earlier by 1 / lambda_1.
+    T* by LATE / lambda_1, with an upper bound that holds at 95% for all of these cases, and at best where it is earlier
+    by 1 / lambda_1.
     """
     variation = total_variation(study["counts"][:, :, 1], PROBABILITY)
     paths = int(study["counts"][0, 0, 1].sum())
@@ -436,7 +441,7 @@ def from_noise(study: Mapping[str, Array]) -> dict:
     worst_late = variation[after >= LATE].max()
     return {
         "late": float(worst_late),
-        "late_high": float(total_variation_bound(worst_late, paths)),
+        "late_high": float(total_variation_bound(worst_late, paths, int(np.sum(after >= LATE)))),
         "early": float(variation[after <= -1].min()),
         "cases_late": int(np.sum(after >= LATE)),
         "cases_early": int(np.sum(after <= -1)),

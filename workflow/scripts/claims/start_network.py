@@ -17,13 +17,23 @@ SHOWN = 10
 """Pairs of images that the figure shows."""
 
 
+def length_of_mean(x: Tensor) -> float:
+    """The length of the mean m of vectors of which x, (n, d), are a sample. Of the sample's mean the square is |m|^2
+    plus the trace of their covariance over n, on average; that is subtracted. 0 where nothing is left.
+    """
+    return max(0.0, float(x.mean(dim=0).square().sum() - x.var(dim=0).sum() / len(x))) ** 0.5
+
+
 def pairs(of_gaussian: Tensor, of_true: Tensor, displacement: Tensor, confidence: float, model: Classifier) -> dict:
     """What the trained network makes of the two starts, with the same noise: the mean difference of each pair along
     the direction that the Gaussian theory predicts, `displacement` (d,), in units of its length, and in brightness, the
     mean pixel; how far apart a pair is beside other pairs; and what the classifier sees.
+
+    The part along one direction says only on which side of it the mean difference lies. How near the two directions
+    are, `cosine` says, with the `length` of the mean difference less what chance adds to it.
     """
     difference = (of_gaussian - of_true).flatten(1).double()
-    length = displacement.norm()
+    length, of_mean = displacement.norm(), length_of_mean(difference)
     along = mean((difference @ displacement / length**2).numpy())
     brighter = mean(difference.mean(dim=1).numpy())
     apart = torch.cdist(of_gaussian.flatten(1), of_true.flatten(1))
@@ -32,6 +42,8 @@ def pairs(of_gaussian: Tensor, of_true: Tensor, displacement: Tensor, confidence
     return {
         **ends("along", along),
         "predicted_length": float(length),
+        "length": of_mean,
+        "cosine": along[0] * float(length) / of_mean if of_mean > 0 else 0.0,
         **ends("brighter", brighter),
         "predicted_brighter": float(displacement.mean()),
         "apart": float(apart.diag().mean()),

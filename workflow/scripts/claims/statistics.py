@@ -39,11 +39,29 @@ def ends(name: str, values: Iterable[float]) -> dict:
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def mean(values: ArrayLike) -> tuple[float, float, float]:
-    """The mean of independent values (n,) with the ends of its 95% interval, by the central limit theorem."""
+def two_sided(cases: int) -> float:
+    """How many standard errors to each side 95% intervals take that hold for all `cases` at once, by Bonferroni."""
+    return float(stats.norm.isf(0.025 / cases))
+
+
+def mean(values: ArrayLike, cases: int = 1) -> tuple[float, float, float]:
+    """The mean of independent values (n,) with the ends of its 95% interval, by the central limit theorem; where it is
+    one of several `cases`, of an interval that holds for all of them at once.
+    """
     values = np.asarray(values, dtype=np.float64)
-    centre, half = float(values.mean()), float(Z * values.std(ddof=1) / len(values) ** 0.5)
+    centre, half = float(values.mean()), float(two_sided(cases) * values.std(ddof=1) / len(values) ** 0.5)
     return centre, centre - half, centre + half
+
+
+def ratio_of_means(above: ArrayLike, below: ArrayLike) -> tuple[float, float, float]:
+    """The mean of `above` over the mean of `below`, both (n,) and in pairs, with the ends of its 95% interval: the
+    error of the ratio r is, to first order, the mean of above_i - r below_i over the mean of `below`. What the two of a
+    pair share cancels.
+    """
+    above, below = (np.asarray(values, dtype=np.float64) for values in (above, below))
+    ratio, centre = float(above.mean() / below.mean()), float(below.mean())
+    _, low, high = mean((above - ratio * below) / centre)
+    return ratio, ratio + low, ratio + high
 
 
 def right_of_choice(d: float, alternatives: int) -> float:
@@ -133,12 +151,13 @@ def total_variation(counts: ArrayLike, probabilities: ArrayLike) -> NDArray:
     return np.abs(counts / counts.sum(axis=-1, keepdims=True) - probabilities).sum(axis=-1) / 2
 
 
-def total_variation_bound(variation: ArrayLike, draws: int) -> NDArray:
+def total_variation_bound(variation: ArrayLike, draws: int, cases: int = 1) -> NDArray:
     """An upper bound, at 95%, on the total variation distance of a law from given probabilities, by the distance of the
     shares of `draws` draws from that law.
 
     The distance is the law's excess over the probabilities on the set of categories where that is largest. The draws
     did not choose this set; so their share on it, a binomial one with a variance of at most 1 / (4 draws), falls short
     of the law's by more than 1.645 / (2 sqrt(draws)) in at most 5% of cases. Their own largest excess is no smaller.
+    Where the worst of several `cases` is bounded, 5% are shared out among them (Bonferroni).
     """
-    return np.asarray(variation) + stats.norm.ppf(0.95) / (2 * draws**0.5)
+    return np.asarray(variation) + stats.norm.isf(0.05 / cases) / (2 * draws**0.5)

@@ -2,6 +2,8 @@
 two moments of the images.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -22,6 +24,35 @@ def moments(images: Tensor, batch_size: int = 5000) -> tuple[Tensor, Tensor]:
 def variances(images: Tensor) -> Tensor:
     """The eigenvalues of the covariance of images, (n, 1, h, w): (d,) in float64, none negative by rounding."""
     return torch.linalg.eigvalsh(moments(images)[1]).clamp(min=0)
+
+
+@dataclass(frozen=True)
+class AffineFilter:
+    """The best affine prediction of the noise, from two moments of the images, the mean mu and the covariance C:
+    sqrt(1 - abar) (abar C + 1 - abar)^-1 (x - sqrt(abar) mu). It is exact for Gaussian images.
+    """
+
+    mean: Tensor
+    """mu, (d,)."""
+    eigenvalues: Tensor
+    """Of C, (d,), and below its eigenvectors as columns, (d, d)."""
+    eigenvectors: Tensor
+    schedule: VarianceSchedule
+
+    @classmethod
+    def of(cls, images: Tensor, schedule: VarianceSchedule) -> "AffineFilter":
+        """From images (n, 1, h, w), with their precision."""
+        mean, covariance = moments(images)
+        eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+        mean, eigenvalues, eigenvectors = (part.to(images.dtype) for part in (mean, eigenvalues, eigenvectors))
+        return cls(mean, eigenvalues.clamp(min=0), eigenvectors, schedule)
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """The prediction, of the shape of x, (n, 1, h, w), at steps t, (n,) or (1,)."""
+        abar = self.schedule.alpha_bar[t].to(x.dtype)[:, None]
+        modes = (x.flatten(1) - abar**0.5 * self.mean) @ self.eigenvectors
+        filtered = (1 - abar) ** 0.5 / (abar * self.eigenvalues + 1 - abar) * modes
+        return (filtered @ self.eigenvectors.T).reshape(x.shape)
 
 
 def affine_losses(variances: Tensor, schedule: VarianceSchedule) -> Tensor:

@@ -335,13 +335,18 @@ def _digit_back(figure: SubFigure, data: dict) -> None:
 
 
 def _read_back(ax: Axes, data: dict) -> None:
-    ends, n = data["ends"], int(data["readings"])
-    ax.axhline(int(data["read_original"]) / n, color="0.6", linewidth=0.7, linestyle=":")
-    names = {"tikhonov": ("o", "Tikhonov"), "data": ("s", "as it is"), "naive": ("^", "without")}
-    for shade, (name, (mark, label)) in zip(SHADES, names.items(), strict=False):
-        ax.semilogx(ends, data[f"read_{name}"] / n, marker=mark, markersize=3.5, color=shade, label=label)
+    ax.axhline(data["right_original"].mean(), color="0.6", linewidth=0.7, linestyle=":")
+    names = {
+        "carried": ("D", "as it is, by images at $T$"),
+        "tikhonov": ("o", "Tikhonov"),
+        "data": ("s", "as it is"),
+        "naive": ("^", "without"),
+    }
+    for shade, (name, (mark, label)) in zip(SHADES, names.items(), strict=True):
+        share = data[f"right_{name}"].mean(axis=1)
+        ax.semilogx(data["ends"], share, marker=mark, markersize=3.5, color=shade, label=label)
     ax.set(xlabel="$T$", ylim=(0, 1.03), title="digits read right")
-    ax.legend(frameon=False, fontsize=7, ncol=3, loc="upper center", bbox_to_anchor=(0.5, -0.38), columnspacing=1.0)
+    ax.legend(frameon=False, fontsize=7, ncol=2, loc="upper center", bbox_to_anchor=(0.4, -0.38), columnspacing=1.0)
 
 
 def _circle(ax: Axes, data: dict) -> None:
@@ -356,7 +361,7 @@ def _circle(ax: Axes, data: dict) -> None:
     ax.set_axis_off()
 
 
-# ---- memory: the perfect network is useless --------------------------------------------------------------------------
+# ---- memory: what the perfect network knows --------------------------------------------------------------------------
 
 
 def memory(data: dict) -> Figure:
@@ -402,25 +407,25 @@ def _pairs(ax: Axes, above: np.ndarray, below: np.ndarray, title: str) -> None:
 
 
 def memory_digits(data: dict) -> Figure:
-    """Networks trained on few digits: the share of `copies` against the `sizes` of the training sets, with intervals,
-    beside that of the minimiser and that of digits held out; and for each size samples over their nearest training
-    images, (sizes, n, h, w).
+    """Networks trained on few digits: the share of copies, `copies` (sizes, steps), against the gradient steps, with
+    intervals, for each of the `sizes` of the training sets, beside the least share of the minimiser's samples and the
+    largest of digits held out; and for each size samples over their nearest training images, (sizes, n, h, w).
     """
     figure = new_figure(2.7)
-    axes = figure.subplots(1, 2, width_ratios=[1.0, 1.35])
-    ax, sizes = axes[0], data["sizes"]
+    axes = figure.subplots(1, 2, width_ratios=[1.1, 1.35])
+    ax, steps = axes[0], data["steps"]
     bars = np.abs(np.stack([data["copies_low"], data["copies_high"]]) - data["copies"])
-    ax.plot(sizes, data["of_minimiser"], color="black", linewidth=0.9, linestyle=(0, (4, 2)), marker="^", markersize=4)
-    ax.errorbar(sizes, data["copies"], bars, color="black", capsize=3, marker="o", markersize=4)
-    ax.plot(sizes, data["of_held_out"], color="0.55", linewidth=0.9, marker="s", markersize=3)
-    names = {"of_minimiser": "perfect network", "copies": "trained network", "of_held_out": "new digits"}
-    for name, label in names.items():
-        colour = "0.45" if name == "of_held_out" else "black"
-        at = (sizes[1], data[name][1])
-        ax.annotate(label, at, (6, 6), textcoords="offset points", fontsize=8, color=colour)
-    ax.set(xscale="log", xlabel="training images", ylabel="share of copies", ylim=(-0.03, 1.12))
-    ax.set_xticks(sizes, [str(size) for size in sizes])
+    for i, (size, share) in enumerate(zip(data["sizes"], data["copies"], strict=True)):
+        style = {"color": "black", "linewidth": 0.9, "marker": "os^Dv*"[i], "markersize": 4, "capsize": 2}
+        ax.errorbar(steps * 1.03 ** (i - 1), share, bars[:, i], elinewidth=0.6, label=f"{size} digits", **style)
+    lines = (data["of_minimiser"].min(), 3, "perfect network"), (data["of_held_out"].max(), -11, "new digits")
+    for share, above, label in lines:
+        ax.axhline(share, color="0.55", linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
+        ax.annotate(label, (steps[0], share), (0, above), textcoords="offset points", fontsize=8, color="0.4")
+    ax.set(xscale="log", xlabel="gradient steps", ylabel="share of copies", ylim=(-0.12, 1.12))
+    ax.set_xticks(steps, [str(number) for number in steps])
     ax.minorticks_off()
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.0, 0.9))
     rows = [
         tiled(np.concatenate([x, near]), x.shape[0], gap=1)
         for x, near in zip(data["samples"], data["nearest"], strict=True)
@@ -429,7 +434,7 @@ def memory_digits(data: dict) -> Figure:
     canvas = np.concatenate([part for row in rows for part in (row, gap)][:-1])
     show(axes[1], canvas, "samples over their nearest training images")
     height = rows[0].shape[0] + gap.shape[0]
-    for i, size in enumerate(sizes):
+    for i, size in enumerate(data["sizes"]):
         axes[1].text(-3, i * height + rows[0].shape[0] / 2, str(size), ha="right", va="center", fontsize=8)
     return figure
 
@@ -657,19 +662,20 @@ def decision_network(data: dict) -> Figure:
     grid = figure.add_gridspec(2, 1, height_ratios=heights)
     above, below = (figure.add_subfigure(grid[row]) for row in (0, 1))
     panels = above.subplots(2, len(times), squeeze=False)
-    for noised, back, t, x_t, runs, agreeing in zip(
-        *panels, times, data["x_t"], data["runs"], data["agreeing"], strict=True
+    for noised, back, t, x_t, runs, agreeing, expected in zip(
+        *panels, times, data["x_t"], data["runs"], data["agreeing"], data["expected"], strict=True
     ):
         show(noised, x_t, f"$t = {t}$")
         show(back, tiled(runs, 3))
-        back.text(0.5, -0.04, f"{agreeing} of 9", transform=back.transAxes, ha="center", va="top", fontsize=8)
+        count = f"{agreeing} of 9\n({expected:.1f})"
+        back.text(0.5, -0.04, count, transform=back.transAxes, ha="center", va="top", fontsize=8)
     ax = below.subplots()
     _time(ax, float(data["spectrum"]), float(data["by_chance"]))
     ax.plot(
-        np.append(0, data["predicted_t"]),
-        np.append(1, data["predicted_kept"]),
+        np.append(0, times),
+        np.append(1, data["expected_share"]),
         color="0.5",
-        label="by the training images' posterior",
+        label="of the same images, by the training images' posterior",
     )
     share = data["share"]
     spread = np.abs(share[:, 1:].T - share[:, 0])
