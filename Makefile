@@ -94,7 +94,7 @@ weights: .venv/workflow  ## train the network of weights/ further, for hours on 
 
 gallery: override PRESET = shipped
 gallery: .venv/workflow  ## docs/, which the README shows, and the model card of weights/, from a run of the shipped preset
-	$(WORKFLOW) -- gallery write_card
+	$(WORKFLOW) -- gallery gallery_beyond write_card
 
 estimate: .venv/workflow  ## how long a preset will take on this machine: make estimate PRESET=laptop
 	.venv/bin/python -m benchmarks.estimate $(PRESET) $(ARGS)

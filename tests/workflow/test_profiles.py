@@ -62,7 +62,7 @@ def test_small_rules_share_cluster_jobs_and_the_download_stays_where_the_network
     fetching = {"download_images", "download_runtime"}
     alone = {"train_ddpm", "train_classifier", "generate_samples", "take_start"} | fetching
     alone |= {"denoise_gaussians", "denoise_one_gaussian", "denoise_training_image", "denoise_originals"}
-    alone |= {"ship_weights", "write_card", "gallery", "fetch"}
+    alone |= {"ship_weights", "write_card", "gallery", "gallery_beyond", "fetch"}
     alone |= {"explore_memory_network", "denoise_starts", "sample_in_steps", "return_digits", "beyond"}
     groups = {}
     for _, block in rule_blocks():

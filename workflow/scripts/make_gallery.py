@@ -13,7 +13,9 @@ inputs, output = snakemake.input, snakemake.output
 with job(snakemake):
     for figure, small in zip(inputs.figures, output.figures, strict=True):
         Path(small).write_bytes(small_png(figure))
-    Path(output.animation).write_bytes(animation(np.load(inputs.backward)["images"]))
+    if "backward" in inputs.keys():  # noqa: SIM118, as its files are what is in it
+        Path(output.animation).write_bytes(animation(np.load(inputs.backward)["images"]))
     figures = yaml.safe_load(Path(inputs.captions).read_text(encoding="utf-8"))
-    page = render(inputs.template, run=read_json(inputs.numbers), figures=figures)
+    drawn = [Path(figure).stem for figure in inputs.figures]
+    page = render(inputs.template, run=read_json(inputs.numbers), figures=figures, drawn=drawn)
     Path(output.page).write_text(page, encoding="utf-8")

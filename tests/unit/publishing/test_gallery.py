@@ -71,3 +71,18 @@ def test_page_names_every_figure_and_the_claims_that_are_not_confirmed():
     text = page(run)
     assert "went on from" not in text and "Its weights travel with the repository. Trained on" in text
     assert "Those of the network are of the training that made its weights." in text
+
+
+def test_the_chapters_page_shows_what_was_drawn_and_every_statement():
+    claims = json.loads((ROOT / "tests/helpers/claims.json").read_text(encoding="utf-8"))
+    claims["summary"] = ["1 statement of ours: 1 confirmed"]
+    captions = yaml.safe_load((ROOT / "workflow/beyond.yaml").read_text(encoding="utf-8"))
+    text = render(
+        ROOT / "workflow/scripts/publishing/templates/gallery_beyond.md",
+        run={"preset": "mine", "demo_note": "", "claims": claims},
+        figures=captions,
+        drawn=["forcing", "decision_network"],
+    )
+    assert text.count(".png)") == 2 and "(forcing.png)" in text and captions["decision_network"]["caption"] in text
+    for claim in claims["claims"]:
+        assert f"| {claim['statement']} | {claim['verdict']} | " in text
