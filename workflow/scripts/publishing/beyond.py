@@ -648,7 +648,7 @@ def decision(data: dict) -> Figure:
     _time(right, predicted, float(data["by_chance"]))
     for ax in (left, right):
         ax.set(xlabel="$t$", xlim=(0, 1.01 * t[-1]), ylim=(0, 1.08))
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 0.1))
+        ax.legend(facecolor="white", framealpha=1, edgecolor="none", loc="lower left", bbox_to_anchor=(0.0, 0.1))
     return figure
 
 
@@ -692,5 +692,5 @@ def decision_network(data: dict) -> Figure:
         label="by the network",
     )
     ax.set(xlabel="$t$", ylabel="share of the same digit", xlim=(0, float(data["T"]) * 1.01), ylim=(0, 1.08))
-    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 0.12))
+    ax.legend(facecolor="white", framealpha=1, edgecolor="none", loc="lower left", bbox_to_anchor=(0.0, 0.12))
     return figure
