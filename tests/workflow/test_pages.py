@@ -6,7 +6,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
-PAGES = ["README.md", "ARTIFACT.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "ARTIFACT.md",
+    "CONTRIBUTING.md",
+    *(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md")),
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
