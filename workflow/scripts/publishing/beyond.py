@@ -592,18 +592,18 @@ def steps_network(data: dict) -> Figure:
     share.set(ylabel="share recognised", ylim=(0, 1.02))
     distance.axhline(float(data["floor"]), color="0.4", linewidth=0.7, linestyle=(0, (1, 2)))
     distance.annotate(
-        "as many training images",
-        (number[-1], float(data["floor"])),
+        "training images",
+        ((number[-2:].prod()) ** 0.5, float(data["floor"])),
         xytext=(0, 3),
         textcoords="offset points",
-        ha="right",
+        ha="center",
         fontsize=8,
     )
-    distance.set(ylabel="squared Fréchet distance from test images", yscale="log")
+    distance.set(ylabel="squared Fréchet distance", yscale="log")
     distance.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     distance.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     distance.yaxis.set_minor_locator(NullLocator())
-    distance.legend(frameon=False, loc="upper right")
+    share.legend(frameon=False, loc="lower right")
     for ax in (share, distance):
         _steps_axis(ax, number)
     return figure
