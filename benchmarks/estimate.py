@@ -63,8 +63,10 @@ def network(config: dict, threads: int, at_least: float) -> tuple[Ours, dict[str
         steps = max(1, int(ddpm["epochs"] * ddpm["images_per_epoch"] / ddpm["batch_size"]))
         name = f"train the network: {steps} steps of {ddpm['batch_size']} images"
         parts[name] = steps / steady(training, at_least)
+    an_image, originals = sampling(batch_size) / batch_size, config["samples"]["originals"]
     return ours, parts | {
-        f"generate {count} samples": count / batch_size * sampling(batch_size),
+        f"generate {count} samples": count * an_image,
+        f"return {originals} noised training images": originals * an_image,
         "nine runs each for figures 3, 5 and 6": 3 * sampling(9),
     }
 
