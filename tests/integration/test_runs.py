@@ -135,7 +135,7 @@ def test_weights_that_were_shipped_take_the_place_of_training(finished, other):
     done = other.snakemake(*settings, "--", "write_card")
     assert done.returncode == 0, done.output
     card = (other / "weights/README.md").read_text(encoding="utf-8")
-    assert "| `ddpm.batch_size` | 8 |" in card and "of 10 samples" in card and "of scikit-learn's digits" in card
+    assert "| `ddpm.batch_size` | 8 |" in card and "of 10 samples" in card and "of scikit-learn's 8×8 digits" in card
 
     (other / "more.yaml").write_text("ddpm: {epochs: 0.1}")
     assert other.snakemake(*settings, "more.yaml").returncode == 0  # what only the training depended on is free
@@ -273,9 +273,9 @@ def told(rules: set[str]) -> set[str]:
 EDITS = [
     ("workflow/scripts/diffusion/pde.py", {"solve_pde", "verify_pde", "make_classroom"} | DRAWING | OF_PDE),
     ("workflow/scripts/publishing/plots.py", DRAWING),
-    ("workflow/scripts/diffusion/sampling.py", SAMPLING | {"measure_network"}),
+    ("workflow/scripts/diffusion/sampling.py", SAMPLING | {"measure_network", "measure_sde"}),
     ("workflow/scripts/diffusion/backward.py", SAMPLING | {"measure_network", "measure_sde", "check_algebra"}),
-    ("workflow/scripts/diffusion/unet.py", TRAINING),
+    ("workflow/scripts/diffusion/unet.py", TRAINING | {"measure_sde"}),
     ("workflow/scripts/diffusion/classifier.py", CLASSIFYING),
     ("workflow/scripts/diffusion/training.py", TRAINING),
     ("workflow/scripts/engine/checkpoints.py", TRAINING),

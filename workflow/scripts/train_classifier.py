@@ -7,7 +7,7 @@ from engine.device import choose_device, use_threads
 from engine.files import write_json
 from engine.job import job
 from engine.tensors import write_tensors
-from publishing.training import judge_summary
+from publishing.judging import judge_summary
 
 params, output = snakemake.params, snakemake.output
 

@@ -11,7 +11,8 @@ from networks import small_network
 from diffusion.classifier import Classifier
 from diffusion.data import read_embedded_digits
 from engine.tensors import write_tensors
-from publishing.training import Earlier, first_network, history_table, judge_summary, summary
+from publishing.judging import judge_summary
+from publishing.training import Earlier, first_network, history_table, summary
 
 
 @pytest.fixture

@@ -1,6 +1,4 @@
-"""What is written of a training: the network's history and summary, counted from the random weights on, and the
-classifier's summary.
-"""
+"""What is written of the network's training: its history and its summary, counted from the random weights on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,8 +7,6 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from diffusion.classifier import accuracy
-from diffusion.images import Digits
 from diffusion.unet import UNet
 from engine.files import read_json
 from engine.tensors import read_tensors
@@ -65,15 +61,4 @@ def summary(history: pd.DataFrame, images: torch.Tensor, model: torch.nn.Module)
         "seconds": float(last["seconds"]),
         "last_loss": float(last["loss"]),
         "torch": torch.__version__,
-    }
-
-
-def judge_summary(confusion: pd.DataFrame, digits: Digits, model: torch.nn.Module, seconds: float) -> dict:
-    """What a run tells of its classifier: size, data, time of training, and how it did on the test images."""
-    return {
-        "test_accuracy": accuracy(confusion),
-        "test_images": len(digits.test_images),
-        "training_images": len(digits.train_images),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "seconds": seconds,
     }
