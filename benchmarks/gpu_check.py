@@ -13,6 +13,7 @@ import gzip
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import RESULTS, ROOT
@@ -50,7 +52,7 @@ LIMITS = {
     "compiled": 200,
     "eager": 90,
     "sampling": 90,
-    "repeated": 90,
+    "repeated": 150,
     "processes": 150,
     "real": 150,
 }
@@ -246,9 +248,10 @@ def compiled(hardware: Hardware, sizes: Sizes, record: Record) -> None:
             "no attention in float32", bool(seen.kernels) and not any("float32" in name for name in seen.kernels)
         )
     compiler = Compiler(hardware, PAPER_STEPS)
-    speed, memory = _training_speed(hardware, sizes, compiler)
+    speed, memory, transposing = _training_speed(hardware, sizes, compiler)
     record["images/s"], record["memory, GB"] = speed, memory
     record["seconds to compile"] = compiler.seconds
+    record["transposing, share of the GPU's time"] = transposing
     if not on_gpu:
         record["note"] = "on a CPU nothing is compiled: this is the training as it stands"
         return
@@ -262,11 +265,11 @@ def compiled(hardware: Hardware, sizes: Sizes, record: Record) -> None:
 
 def eager(hardware: Hardware, sizes: Sizes, record: Record) -> None:
     """Training as it stands: in the hardware's precision, with deterministic convolutions, and in float32."""
-    record["images/s"], _ = _training_speed(hardware, sizes)
+    record["images/s"], *_ = _training_speed(hardware, sizes)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    record["images/s, deterministic convolutions"], _ = _training_speed(hardware, sizes)
+    record["images/s, deterministic convolutions"], *_ = _training_speed(hardware, sizes)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = False, True
-    record["images/s, float32"], _ = _training_speed(replace(hardware, precision=torch.float32), sizes)
+    record["images/s, float32"], *_ = _training_speed(replace(hardware, precision=torch.float32), sizes)
 
 
 def sampling(hardware: Hardware, sizes: Sizes, record: Record) -> None:
@@ -299,11 +302,11 @@ def repeated(hardware: Hardware, sizes: Sizes, record: Record) -> None:
     settings = TrainingSettings(SEED, steps, sizes.batch_size, 5e-4, (0.9, 0.9999))
 
     def trained(halves: bool = False) -> Training:
-        training = Training(hardware.place(_network(sizes)), settings)
+        training = Training(hardware.place(_network(sizes)), settings, Compiler(hardware, PAPER_STEPS))
         for step, _ in training_steps(training, images, schedule, hardware):
             if halves and step == steps // 2:
                 state = load(save(training.state()))
-                training = Training(hardware.place(_network(sizes)), settings)
+                training = Training(hardware.place(_network(sizes)), settings, Compiler(hardware, PAPER_STEPS))
                 training.restore(step, state)
                 break
         for _ in training_steps(training, images, schedule, hardware):
@@ -340,7 +343,9 @@ def processes(hardware: Hardware, sizes: Sizes, record: Record) -> None:
 
 def _shared_losses(hardware: Hardware, sizes: Sizes) -> list[float]:
     settings = TrainingSettings(SEED, 10, sizes.batch_size, 5e-4, (0.9, 0.9999))
-    training = Training(hardware.place(_network(sizes)), settings, lambda loss: parallel.shared(loss, hardware))
+    compiler = Compiler(hardware, PAPER_STEPS)
+    network = hardware.place(_network(sizes))
+    training = Training(network, settings, lambda loss: parallel.shared(compiler(loss), hardware))
     losses = []
     schedule, share = VarianceSchedule.linear(500, 1e-4, 0.02), parallel.share(sizes.batch_size)
     for _, loss in training_steps(training, strokes(256, sizes.image_size), schedule, hardware, share):
@@ -440,19 +445,33 @@ def _seconds(hardware: Hardware, run: Callable[[], object]) -> float:
 
 def _training_speed(
     hardware: Hardware, sizes: Sizes, prepare: Callable[[nn.Module], nn.Module] = lambda objective: objective
-) -> tuple[float, float | None]:
-    """Images a second, over `sizes.steps` steps after ten others (two on a CPU), and the GB of GPU memory at most."""
+) -> tuple[float, float | None, float | None]:
+    """Images a second, over `sizes.steps` steps after ten others (two on a CPU); of a GPU also the most GB of memory,
+    and the share of its time in which it changes the order of images in memory.
+    """
     on_gpu = hardware.device.type == "cuda"
-    warm = 10 if on_gpu else 2
-    settings = TrainingSettings(SEED, warm + sizes.steps, sizes.batch_size, 5e-4, (0.9, 0.9999))
+    warm, watched = (10, 10) if on_gpu else (2, 0)
+    settings = TrainingSettings(SEED, warm + sizes.steps + watched, sizes.batch_size, 5e-4, (0.9, 0.9999))
     training = Training(hardware.place(_network(sizes)), settings, prepare)
-    images, clock = strokes(1024, sizes.image_size), []
-    for step, _ in training_steps(training, images, VarianceSchedule.linear(500, 1e-4, 0.02), hardware):
-        if step in (warm, settings.steps):
+    images, clock = strokes(1024, sizes.image_size), {}
+    process = training_steps(training, images, VarianceSchedule.linear(500, 1e-4, 0.02), hardware)
+    for step, _ in process:
+        if step in (warm, warm + sizes.steps):
             hardware.wait()
-            clock.append(time.perf_counter())
-    memory = torch.cuda.max_memory_allocated(hardware.device) / 1e9 if on_gpu else None
-    return sizes.steps * sizes.batch_size / (clock[-1] - clock[0]), memory
+            clock[step] = time.perf_counter()
+        if step == warm + sizes.steps:
+            break
+    speed = sizes.steps * sizes.batch_size / (clock[warm + sizes.steps] - clock[warm])
+    if not on_gpu:
+        return speed, None, None
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        for _ in process:
+            pass
+        hardware.wait()
+    times = {event.key: event.self_device_time_total for event in seen.key_averages()}
+    transposing = sum(time for name, time in times.items() if re.search("nchwToNhwc|nhwcToNchw", name))
+    memory = torch.cuda.max_memory_allocated(hardware.device) / 1e9
+    return speed, memory, transposing / max(sum(times.values()), 1)
 
 
 def strokes(count: int, size: int) -> Tensor:
@@ -503,7 +522,11 @@ def run_stage(name: str, arguments: list[str], seconds: float, folder: Path) -> 
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGTERM)  # PyTorch's launcher tells its own processes
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             code = None
     found = json.loads(file.read_text()) if file.is_file() else {}

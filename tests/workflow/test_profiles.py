@@ -57,6 +57,17 @@ def test_two_jobs_that_start_at_once_unpack_the_environment_one_time(tmp_path):
     assert (disk / "environment/bin/python").read_text() == "used"
 
 
+@pytest.mark.parametrize("profile", ["slurm", "generic"])
+def test_every_rule_with_a_gpu_is_sent_where_gpus_are(profile):
+    with_gpu = {re.match(r"rule (\w+)", block)[1] for _, block in rule_blocks() if "gpu=" in block}
+    settings = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())
+    assert len(with_gpu) > 8 and with_gpu <= settings["set-threads"].keys()
+    for name in with_gpu:
+        asked = settings["set-resources"][name]
+        assert asked["mem_mb"] >= 8000 and "attempt" in asked["runtime"]
+        assert profile == "generic" or asked["slurm_partition"] == "gpu"
+
+
 def test_small_rules_share_cluster_jobs_and_the_download_stays_where_the_network_is():
     """Only what needs a GPU is a job of its own, and what writes into the repository, which no run of `all` does."""
     fetching = {"download_images", "download_runtime"}

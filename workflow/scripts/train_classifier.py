@@ -1,13 +1,12 @@
 import logging
 import time
 
-from diffusion.classifier import ClassifierSettings, confusion_table, train_classifier
+from diffusion.classifier import ClassifierSettings, classifier_summary, confusion_table, train_classifier
 from diffusion.images import Digits, rescale
 from engine.device import choose_device, use_threads
 from engine.files import write_json
 from engine.job import job
 from engine.tensors import write_tensors
-from publishing.judging import judge_summary
 
 params, output = snakemake.params, snakemake.output
 
@@ -20,7 +19,7 @@ with job(snakemake):
     model = train_classifier(digits.train_images, digits.train_labels, settings, device)
     seconds = time.monotonic() - started
     confusion = confusion_table(model, rescale(digits.test_images), digits.test_labels, device)
-    summary = judge_summary(confusion, digits, model, seconds)
+    summary = classifier_summary(confusion, digits, model, seconds)
     logging.info("%.2f %% of %d test images are recognised", 100 * summary["test_accuracy"], summary["test_images"])
     confusion.to_csv(output.confusion)
     write_json(output.summary, summary)

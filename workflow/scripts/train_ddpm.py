@@ -19,7 +19,7 @@ processes, save_seconds = execution["gpus"], 60 * execution["save_minutes"]
 parallel.launch(processes)
 
 with job(snakemake):
-    hardware = parallel.join(prepare(max(1, snakemake.threads // processes), **params.compute))
+    hardware = parallel.join(prepare(snakemake.threads, **params.compute))
     images = Digits.load(inputs.images).train_images
     schedule = VarianceSchedule.linear(**params.schedule)
     model, earlier = first_network(params.network["channels"], images.shape[-1], params.seed, inputs.start)

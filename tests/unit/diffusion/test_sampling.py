@@ -11,7 +11,7 @@ from scipy import stats
 from diffusion import sampling
 from diffusion.forward import VarianceSchedule
 from diffusion.images import snapshots
-from diffusion.sampling import Sampler, _one_ahead, draw_noise
+from diffusion.sampling import Sampler, draw_noise
 from diffusion.unet import UNet
 from engine.device import CPU
 from engine.errors import UserError
@@ -65,14 +65,6 @@ def test_noise_is_the_same_from_one_thread_and_from_several(monkeypatch):
     assert torch.equal(draw_noise(1, "sample", range(9), 8, SHAPE), one)
     alone = [torch.randn((9, *SHAPE), generator=generator(1, "sample", i)) for i in range(9)]
     assert torch.equal(torch.stack(alone), one)
-
-
-def test_the_noise_of_one_batch_is_drawn_ahead_and_no_more():
-    drawn = []
-    batches = [slice(k, k + 1) for k in range(4)]
-    for number, _ in enumerate(_one_ahead(lambda batch: drawn.append(batch) or torch.zeros(1), batches)):
-        assert len(drawn) <= number + 2
-    assert drawn == batches and list(_one_ahead(torch.zeros, [])) == []
 
 
 def test_the_process_runs_from_its_own_noise_down_to_the_sample():

@@ -78,8 +78,9 @@ def test_a_card_with_too_old_a_driver_is_said_with_both_versions(no_cuda, card, 
 
 
 def test_a_machine_without_a_card_and_a_hidden_card_are_no_reason_to_warn(no_cuda, card, monkeypatch, caplog):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert choose_device("auto") == CPU.device
+    for hidden in ("", "-1", "NoDevFiles"):  # the last is Slurm's, where a job asked for no GPU
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert choose_device("auto") == CPU.device
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setenv("PATH", "")
     assert choose_device("auto") == CPU.device
@@ -109,6 +110,29 @@ def test_a_card_without_kernels_is_said(gpu, capability, caplog):
 def test_jobs_side_by_side_take_one_gpu_after_the_other(gpu):
     gpu((9, 0), BUILT)
     assert [choose_device("auto", number).index for number in range(5)] == [0, 1, 0, 1, 0]
+
+
+def test_of_several_gpus_the_one_that_is_chosen_is_asked(gpu, monkeypatch):
+    gpu((9, 0), BUILT)
+    capabilities = [(9, 0), (7, 0)]
+
+    def capability(which):
+        return capabilities[getattr(which, "index", which)]
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", capability)
+    assert choose_device("cuda", 2).index == 0
+    with pytest.raises(UserError, match="no kernels"):
+        choose_device("cuda", 1)
+    capabilities[1] = (7, 5)
+    precisions = [Hardware.choose("auto", "auto", number).precision for number in (0, 1)]
+    assert precisions == [torch.bfloat16, torch.float32]
+
+
+def test_what_is_sent_to_a_gpu_may_be_a_view_of_any_strides(monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda value: pinned.append(value.is_contiguous()) or value)
+    monkeypatch.setattr(torch.Tensor, "to", lambda value, *_, **__: value)
+    assert torch.equal(CUDA.send(torch.tensor([3]).expand(4)), torch.full((4,), 3)) and pinned == [True]
 
 
 def test_a_gpu_denoises_as_many_images_as_its_memory_holds(monkeypatch):
@@ -257,6 +281,37 @@ def test_compiled_only_on_a_gpu_and_only_for_a_long_training():
     assert not Compiler(CUDA, 2_000).wanted and not Compiler(CPU, 234_375).wanted
     network = small_network()
     assert Compiler(CPU, 234_375)(network) is network
+
+
+def test_compiled_in_one_graph_also_for_several_processes_on_the_jobs_threads(monkeypatch):
+    import torch._dynamo.config as tracing
+    import torch._inductor.config as compiling
+
+    monkeypatch.setattr(tracing, "optimize_ddp", tracing.optimize_ddp)  # to be put back
+    monkeypatch.setattr(compiling, "compile_threads", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(torch, "compile", lambda module, **asked: asked)
+    asked = Compiler(CUDA, Compiler.WORTHWHILE).compile(small_network())
+    assert asked == {"mode": "reduce-overhead", "dynamic": False, "fullgraph": True}
+    assert compiling.compile_threads == 3 and not tracing.optimize_ddp
+
+
+def test_a_step_that_cannot_be_recorded_is_found_before_the_first_step(caplog):
+    class Fails(Simple):
+        def compile(self, module):
+            calls = iter([False, True])  # the first call compiles, the second records
+
+            def run(*arguments):
+                if next(calls):
+                    raise RuntimeError("operation not permitted when stream is capturing")
+                return module(*arguments)
+
+            return run
+
+    compiler = Fails()
+    weighted, *_ = gradients(compiler)
+    assert torch.equal(weighted, gradients(lambda objective: objective)[0])
+    assert not compiler.worked and "stream is capturing" in caplog.text
 
 
 def test_a_compiled_module_has_the_parameters_of_its_module_once():

@@ -11,7 +11,7 @@ from diffusion.forward import VarianceSchedule
 from diffusion.sampling import noise_predictor
 from diffusion.training import Objective, Training, TrainingSettings, training_steps
 from engine import parallel
-from engine.device import CPU
+from engine.device import CPU, one_ahead
 
 SCHEDULE = VarianceSchedule.linear(8, 0.01, 0.3)
 IMAGES = torch.randint(0, 256, (7, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -89,3 +89,47 @@ def test_the_noise_is_predicted_alike_in_parts_and_as_a_whole(t):
     with torch.no_grad():
         whole, parts = (noise_predictor(small_network(), on(n))(x, torch.tensor(t)) for n in (1, 2))
     torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)
+
+
+def test_one_result_is_computed_ahead_and_no_more():
+    computed = []
+    for number, result in enumerate(one_ahead(lambda k: computed.append(k) or k, range(4))):
+        assert result == number and len(computed) <= number + 2
+    assert computed == [0, 1, 2, 3] and not list(one_ahead(abs, []))
+
+
+def test_what_is_computed_ahead_overlaps_with_the_use_of_the_one_before():
+    second_begun = threading.Event()
+    for k in one_ahead(lambda k: second_begun.set() if k == 1 else None, range(2)):
+        assert second_begun.wait(30), k
+
+
+def test_an_error_ahead_is_raised_where_its_result_is_asked_for():
+    results = one_ahead(lambda k: 1 / k, [2, 1, 0])
+    assert [next(results), next(results)] == [0.5, 1.0]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_processes_exchange_gradients_alone_and_copy_none(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(parallel, "workers", lambda: 2)
+
+    def wrapped(model, forward_sync_buffers=True, gradient_as_bucket_view=False):
+        asked.update(forward_sync_buffers=forward_sync_buffers, gradient_as_bucket_view=gradient_as_bucket_view)
+        return model
+
+    monkeypatch.setattr(parallel, "DistributedDataParallel", wrapped)
+    network = small_network()
+    assert parallel.shared(network, CPU) is network
+    assert asked == {"forward_sync_buffers": False, "gradient_as_bucket_view": True}
+
+
+def test_noise_is_predicted_without_gradients_whatever_the_caller_has():
+    """Their own kernels on a GPU ask for it (`diffusion.unet.GroupNorm`)."""
+    network, seen = small_network(), []
+    predict = noise_predictor(network, on(2))
+    network.norm_out.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    with torch.enable_grad():
+        assert not predict(EPS, T).requires_grad
+    assert seen == [False, False]

@@ -8,10 +8,9 @@ import pytest
 import torch
 from networks import small_network
 
-from diffusion.classifier import Classifier
+from diffusion.classifier import Classifier, classifier_summary
 from diffusion.data import read_embedded_digits
 from engine.tensors import write_tensors
-from publishing.judging import judge_summary
 from publishing.training import Earlier, first_network, history_table, summary
 
 
@@ -55,7 +54,7 @@ def test_history_without_a_start_is_that_of_the_training():
 
 def test_the_judge_is_told_by_its_table_of_confusions():
     digits, confusion = read_embedded_digits(8, seed=0), pd.DataFrame(np.diag([9] * 10) + 1)
-    found = judge_summary(confusion, digits, Classifier(), seconds=3.0)
+    found = classifier_summary(confusion, digits, Classifier(), seconds=3.0)
     assert found["test_accuracy"] == pytest.approx(100 / 190) and found["seconds"] == 3.0
     assert (found["training_images"], found["test_images"]) == (1437, 360)
     assert found["parameters"] == sum(p.numel() for p in Classifier().parameters())

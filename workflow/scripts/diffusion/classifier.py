@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion.images import rescale
+from diffusion.images import Digits, rescale
 from engine.errors import UserError
 from engine.randomness import generator
 
@@ -176,6 +176,17 @@ def confusion_table(model: Classifier, x: Tensor, truth: Tensor, device: torch.d
 def accuracy(confusion: pd.DataFrame) -> float:
     """The share of the images of a confusion table whose digit is recognised."""
     return float(np.trace(confusion.to_numpy()) / confusion.to_numpy().sum())
+
+
+def classifier_summary(confusion: pd.DataFrame, digits: Digits, model: nn.Module, seconds: float) -> dict:
+    """What a run tells of its classifier: size, data, time of training, and how it did on the test images."""
+    return {
+        "test_accuracy": accuracy(confusion),
+        "test_images": len(digits.test_images),
+        "training_images": len(digits.train_images),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "seconds": seconds,
+    }
 
 
 def join_shards(files: Iterable[Path | str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Section 5, Algorithm 2: from Gaussian noise x_T to an image x_0, one denoising step (19) at a time."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from typing import Self
@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusion.backward import denoising_step
 from diffusion.forward import VarianceSchedule
 from diffusion.unet import UNet
-from engine.device import CPU, Hardware, recorded
+from engine.device import CPU, Hardware, one_ahead, recorded
 from engine.errors import UserError
 from engine.randomness import generator
 
@@ -56,22 +56,11 @@ def draw_noise(seed: int, stream: str, indices: Sequence[int], T: int, shape: tu
     return noise
 
 
-def _one_ahead(draw: Callable[[slice], Tensor], batches: Iterable[slice]) -> Iterator[Tensor]:
-    """draw(batch) for one batch after the other, each drawn by a thread while the one before is in use."""
-    with ThreadPoolExecutor(1) as thread:
-        waiting: list[Future[Tensor]] = []
-        for batch in batches:
-            waiting.append(thread.submit(draw, batch))
-            if len(waiting) == 2:
-                yield waiting.pop(0).result()
-        for last in waiting:
-            yield last.result()
-
-
 def noise_predictor(model: UNet, hardware: Hardware) -> NoisePredictor:
     """eps_theta as Algorithm 2 asks for it: images in float32, the network's products in the hardware's precision."""
     network = hardware.place(model.for_sampling(hardware.precision))
 
+    @torch.no_grad()
     def predict(x: Tensor, t: Tensor) -> Tensor:
         inputs = x.to(hardware.precision, memory_format=hardware.layout)
 
@@ -126,7 +115,7 @@ class Sampler:
         bytes_a_sample = 4 * (self.schedule.T + 1) * prod(self.shape)
         batch_size = max(1, min(batch_size, NOISE_BYTES[self.schedule.beta.device.type] // bytes_a_sample))
         batches = [slice(first, first + batch_size) for first in range(0, len(indices), batch_size)]
-        noises = _one_ahead(lambda batch: self._noise(stream, indices[batch]), batches)
+        noises = one_ahead(lambda batch: self._noise(stream, indices[batch]), batches)
         for batch, noise in zip(batches, noises, strict=True):
             yield from self._process(noise, None if x_T is None else x_T[batch])
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import rescale
-from engine.device import CPU, Hardware
+from engine.device import CPU, Hardware, one_ahead
 from engine.errors import UserError
 from engine.randomness import generator
 
@@ -221,18 +221,21 @@ def training_steps(
     share: slice = slice(None),
 ) -> Iterator[tuple[int, Tensor]]:
     """Algorithm 1 on `images`, (n, 1, h, w) uint8, from training.step on: yields (step, loss) after each gradient step,
-    the loss () being the minibatch's mean, on the device.
+    the loss () being the minibatch's mean, on the device. What a step draws is drawn while the one before is computed.
 
     `share` is the part of each minibatch that this process computes. Minibatches and noise depend on the settings'
     seed and the step alone.
     """
     images, settings = images.to(hardware.device), training.settings
     objective = training.prepare(Objective(training.model, schedule.to(hardware.device), settings.loss_weight_power))
-    while training.step < settings.steps:
-        at = settings.seed, training.step, settings.batch_size
-        indices = hardware.send(minibatch(*at, len(images))[share])
-        drawn = draw(*at, schedule.T, tuple(images.shape[1:]), settings.stratified_t)
-        t, eps = (hardware.send(value[share]) for value in drawn)
+
+    def drawn(step: int) -> tuple[Tensor, ...]:
+        at = settings.seed, step, settings.batch_size
+        t, eps = draw(*at, schedule.T, tuple(images.shape[1:]), settings.stratified_t)
+        return minibatch(*at, len(images))[share], t[share], eps[share]
+
+    for minibatch_and_noise in one_ahead(drawn, range(training.step, settings.steps)):
+        indices, t, eps = map(hardware.send, minibatch_and_noise)
         with hardware.mixed_precision():
             weighted, mean = objective(images[indices], t, eps)
         training.descend(weighted)

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,6 +24,7 @@ from engine.errors import UserError
 logger = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound=nn.Module)
+Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
@@ -81,7 +82,7 @@ class Hardware:
     def send(self, value: Tensor) -> Tensor:
         """The value on the device. The program does not wait for the copy: a GPU makes it when it needs the value."""
         if self.device.type == "cuda":
-            return value.pin_memory().to(self.device, non_blocking=True)
+            return value.contiguous().pin_memory().to(self.device, non_blocking=True)
         return value.to(self.device)
 
     def each(self, compute: Callable[[slice], Result], images: int) -> Iterator[Result]:
@@ -166,7 +167,7 @@ def choose_device(name: str, number: int = 0) -> torch.device:
     """
     if name == "cpu":
         return torch.device("cpu")
-    refusal = why_no_gpu()
+    refusal = why_no_gpu(number)
     if refusal is None:
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = False
@@ -181,16 +182,18 @@ def choose_device(name: str, number: int = 0) -> torch.device:
 NO_GPU = "PyTorch finds no CUDA device on this machine: check the driver with nvidia-smi"
 
 
-def why_no_gpu() -> str | None:
-    """Why PyTorch cannot use this machine's GPU, with what to do; None if it can."""
+def why_no_gpu(number: int = 0) -> str | None:
+    """Why PyTorch cannot use this machine's GPU, or that of this number, with what to do; None if it can."""
     ours = f"PyTorch {torch.__version__}"
     if torch.cuda.is_available():
-        major, minor = torch.cuda.get_device_capability()
+        index = number % torch.cuda.device_count()
+        major, minor = torch.cuda.get_device_capability(index)
         built = torch.cuda.get_arch_list()
         if _has_kernels(major, minor, built):
             return None
+        name = torch.cuda.get_device_name(index)
         return (
-            f"{ours} has no kernels for the {torch.cuda.get_device_name()} (compute capability {major}.{minor}; it has "
+            f"{ours} has no kernels for the {name} (compute capability {major}.{minor}; it has "
             f"{', '.join(built)}): use another GPU, or a PyTorch that was built for this one"
         )
     card = _card_and_driver()
@@ -223,7 +226,8 @@ def _card_and_driver() -> str | None:
     """For instance 'NVIDIA A100 with driver 535.104', as nvidia-smi has them; None if there is no such card, or if
     CUDA_VISIBLE_DEVICES hides it.
     """
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not shutil.which("nvidia-smi"):
+    hidden = ("", "-1", "NoDevFiles")  # the last is Slurm's, for jobs that asked for no GPU
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in hidden or not shutil.which("nvidia-smi"):
         return None
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
@@ -237,7 +241,8 @@ def _card_and_driver() -> str | None:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
     if name == "auto":
-        native = torch.cuda.is_bf16_supported(False) if device.type == "cuda" else _cpu_multiplies_bfloat16()
+        on_gpu = device.type == "cuda"
+        native = torch.cuda.get_device_capability(device) >= (8, 0) if on_gpu else _cpu_multiplies_bfloat16()
         name = "bfloat16" if native else "float32"
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[name]
 
@@ -268,9 +273,11 @@ class Compiler:
 
     def compile(self, module: nn.Module) -> Callable[..., tuple[Tensor, ...]]:
         """The module as one compiled graph. Several processes compile side by side, each with its own threads."""
-        from torch._inductor import config  # takes a second to import
+        import torch._dynamo.config as tracing  # they take a second to import
+        import torch._inductor.config as compiling
 
-        config.compile_threads = torch.get_num_threads()
+        compiling.compile_threads = torch.get_num_threads()
+        tracing.optimize_ddp = False  # which would cut the graph in pieces that several processes exchange one by one
         return torch.compile(module, mode="reduce-overhead", dynamic=False, fullgraph=True)
 
 
@@ -291,17 +298,16 @@ class Compiled(nn.Module):
     def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         if not self.run:
             self.run.append(self._compile(*arguments))
-        if arguments[0].is_cuda:
-            torch.compiler.cudagraph_mark_step_begin()  # the graphs may write over the values of the step before
-        return self.run[0](*arguments)
+        return _next_step(self.run[0], *arguments)
 
     def _compile(self, *arguments: Tensor) -> Callable[..., tuple[Tensor, ...]]:
         started = time.monotonic()
         try:
             run = self.compiler.compile(self.module)
-            value, *_ = run(*arguments)
-            # Not backward(), which would add to the gradients, and tell other processes of them.
-            torch.autograd.grad(value, list(self.module.parameters()), allow_unused=True)
+            for _ in range(2):  # the first time it is compiled, the second time recorded
+                value, *_ = _next_step(run, *arguments)
+                # Not backward(), which would add to the gradients, and tell other processes of them.
+                torch.autograd.grad(value, list(self.module.parameters()), allow_unused=True)
         except Exception as error:
             reason = " ".join(str(error).split("\n")[:2])  # what follows tells where PyTorch was
             logger.warning(
@@ -313,6 +319,25 @@ class Compiled(nn.Module):
         self.compiler.worked, self.compiler.seconds = True, time.monotonic() - started
         logger.info("compiled in %.0f s", self.compiler.seconds)
         return run
+
+
+def _next_step(run: Callable[..., tuple[Tensor, ...]], *arguments: Tensor) -> tuple[Tensor, ...]:
+    """run(*arguments), whose recorded launches may write over the values of the step before."""
+    if arguments[0].is_cuda:
+        torch.compiler.cudagraph_mark_step_begin()
+    return run(*arguments)
+
+
+def one_ahead(compute: Callable[[Argument], Result], arguments: Iterable[Argument]) -> Iterator[Result]:
+    """compute(argument) for one argument after the other, each computed by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: list[Future[Result]] = []
+        for argument in arguments:
+            waiting.append(thread.submit(compute, argument))
+            if len(waiting) == 2:
+                yield waiting.pop(0).result()
+        for last in waiting:
+            yield last.result()
 
 
 def recorded(step: Callable[..., Tensor]) -> Callable[..., Tensor]:

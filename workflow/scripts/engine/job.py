@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,7 +44,8 @@ def job(snakemake) -> Iterator[None]:
     try:
         # Snakemake's jobs start with Ctrl-C held back (see settings.smk): it is answered from here on.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        for file in altered(map(str, snakemake.input), Path(snakemake.log[0]).parent) if first else ():
+        inputs = map(str, snakemake.input) if first else ()
+        for file in altered(inputs, written(Path(snakemake.log[0]).parent)):
             logging.warning(
                 "%s is not what an earlier rule wrote there, and is used as it is: delete it and run again if that is "
                 "not on purpose",
@@ -94,17 +95,22 @@ def changed_files(inputs: Iterable[str], logs: Path) -> list[str]:
     """Inputs that are missing, and all files that are not what the `logs` of the run say was written: what was made
     from a damaged file is damaged too.
     """
-    return [file for file in inputs if not Path(file).exists()] + altered(None, logs)
+    sums = written(logs)
+    return [file for file in inputs if not Path(file).exists()] + altered(sums, sums)
 
 
-def altered(files: Iterable[str] | None, logs: Path) -> list[str]:
-    """Those of the files, or of all that the `logs` of the run name, that are there but are not what was written."""
+def written(logs: Path) -> dict[str, str]:
+    """The files that the `logs` of a run say were written, each with its SHA-256."""
     wrote = re.compile(r"wrote (.+), SHA-256 ([0-9a-f]{64})$", re.M)
     sums: dict[str, str] = {}
     for log in logs.glob("*.log"):
         sums |= dict(wrote.findall(log.read_text("utf-8", errors="replace")))
-    asked = sums if files is None else sums.keys() & set(files)
-    return [file for file in asked if Path(file).is_file() and sha256(file) != sums[file]]
+    return sums
+
+
+def altered(files: Iterable[str], sums: Mapping[str, str]) -> list[str]:
+    """Those of the files that are there, but not with the SHA-256 that `sums` has for them."""
+    return [file for file in files if file in sums and Path(file).is_file() and sha256(file) != sums[file]]
 
 
 def asked_to_stop() -> Callable[[], bool]:

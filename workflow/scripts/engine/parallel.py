@@ -121,7 +121,10 @@ class _Known(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *factors: Tensor) -> Any:
-        return None, None, *torch._foreach_mul(ctx.gradient, *factors)
+        gradient, ctx.gradient = ctx.gradient, None  # held by nobody else, it becomes the parameters' without a copy
+        if factors[0] != 1:
+            torch._foreach_mul_(gradient, *factors)
+        return None, None, *gradient
 
 
 def share(batch_size: int) -> slice:
