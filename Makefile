@@ -59,7 +59,7 @@ help:  ## print this list
 demo: .venv/workflow  ## all seven figures in minutes, without network or GPU, from scikit-learn's digits
 	$(WORKFLOW)
 
-laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to an hour on two cores
+laptop: .venv/workflow  ## the paper's experiment on MNIST, scaled to 40 minutes on two cores
 	$(WORKFLOW)
 
 shipped: .venv/workflow  ## the paper's own network on MNIST, from the trained weights in weights/

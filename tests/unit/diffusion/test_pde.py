@@ -177,6 +177,38 @@ def test_amplitudes_and_back():
     expected = np.zeros(32)
     expected[2], expected[5] = 3, -1
     assert np.allclose(a, expected, atol=1e-13) and np.allclose(grid.from_amplitudes(a), u)
+    rows = np.array([u, 2 * u, u + 1])  # of several times at once, as figure 7 has them
+    assert np.allclose(grid.amplitudes(rows)[1], 2 * a) and np.allclose(
+        grid.from_amplitudes(grid.amplitudes(rows)), rows
+    )
+
+
+def test_eigenfunctions_are_orthonormal_the_constant_too():
+    grid = Grid(L, 64)
+    phi = np.array([eigenfunction(k, grid.x, L) for k in range(5)])
+    assert np.allclose(grid.h * phi @ phi.T, np.eye(5), atol=1e-12)
+
+
+def test_a_mean_is_taken_out_of_the_semidiscrete_solution_too():
+    grid = Grid(L, 32)
+    exact = exact_semidiscrete(start(grid), grid, 0.3)
+    assert np.allclose(exact_semidiscrete(start(grid) + 5.0, grid, 0.3), exact, rtol=0, atol=1e-12)
+    assert abs(exact.mean()) < 1e-12 and exact.std() > 0.1
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_drifts_are_relative_to_what_is_to_be_kept(monkeypatch, size):
+    """A step that adds to u a fifth of its largest value, and then one that makes u larger by a tenth."""
+    grid = Grid(L, 32)
+    u = size * start(grid) - size * start(grid).mean()
+    for change, drifts in ((lambda v: v + 0.2 * np.abs(u).max(), "mean"), (lambda v: 1.1 * v, "norm")):
+        monkeypatch.setattr(pde, "Stepper", lambda *_, change=change: change)
+        solution = solve(u, grid, 0.1, 1)
+        if drifts == "mean":
+            assert solution.norm_drift < 1e-12
+            assert solution.mean_drift == pytest.approx(0.2 * np.abs(u).max() / np.abs(solution.u[-1]).max())
+        else:
+            assert solution.mean_drift < 1e-12 and solution.norm_drift == pytest.approx(0.21)
 
 
 def explicit_euler(u, grid, dt, steps, C):
@@ -230,6 +262,21 @@ def test_impossible_starts_are_refused():
             solve(start(grid), grid, 0.1, 1, order=order)
     with pytest.raises(ValueError, match=r"dt = 1e\+13 would lose u in rounding errors: take at most 1\.8e\+10"):
         solve(start(grid), grid, 1e13, 1)
+    largest = Stepper.LARGEST / grid.eigenvalues.max()
+    Stepper(grid, 0.999 * largest, 1.0)
+    with pytest.raises(ValueError, match="rounding errors"):
+        Stepper(grid, 1.001 * largest, 1.0)
+    for C in (0.0, -1.0):
+        with pytest.raises(ValueError, match="must be positive"):
+            Stepper(grid, 0.1, C)
+
+
+def test_a_step_is_of_second_order_unless_another_is_asked_for():
+    grid = Grid(L, 16)
+    u = start(grid) - start(grid).mean()
+    C = grid.gradient_norm(u)
+    assert np.array_equal(Stepper(grid, 0.1, C)(u), Stepper(grid, 0.1, C, order=2)(u))
+    assert not np.allclose(Stepper(grid, 0.1, C)(u), Stepper(grid, 0.1, C, order=4)(u), rtol=1e-6)
 
 
 def test_shares_of_the_gradient_norm():
