@@ -64,7 +64,7 @@ PAPER_STEPS, PAPER_BATCH = 234_375, 128
 
 TOLERANCES = {
     # Relative to the CPU in float64, in the Euclidean norm. Adam's first steps are about the signs of the gradients, so
-    # that rounding turns some around: a change of all weights is far less exact than a gradient. In bfloat16 the paper's
+    # that rounding turns some around: a change of all weights is far less exact than a gradient. In bfloat16 the full
     # network has a quarter to a half of these on a CPU, in float32 5e-7, 2e-6 and 2e-5 of network, gradient and steps;
     # on a GPU Winograd's convolutions lose a digit or two of float32, and TF32, at 1e-3, would be out of bounds.
     torch.float32: {"network": 1e-4, "loss": 1e-4, "gradient": 1e-3, "five steps": 0.03, "sample": 1e-4},
