@@ -48,7 +48,7 @@ class ContinuousSchedule:
 
     def alpha_bar(self, t: float) -> float:
         """abar(t) = exp(-integral of b from 0 to t), exactly: b is linear between whole t."""
-        whole = min(int(t), self.steps.T - 1)
+        whole = int(t)
         return exp(-self._integrals[whole] - (t - whole) * (self.rate(whole) + self.rate(t)) / 2)
 
     def refined(self, times: int) -> VarianceSchedule:
