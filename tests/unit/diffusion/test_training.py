@@ -61,6 +61,20 @@ def test_stratified_t_covers_the_range_and_each_alone_is_uniform():
     assert (offset > -n / T - 1e-12).all() and (offset < 1).all()  # one in each n-th part, to one step
 
 
+def test_unless_asked_otherwise_training_is_algorithm_1_as_it_stands():
+    plain = TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999))
+    assert not (plain.averaging or plain.loss_weight_power or plain.stratified_t or plain.cosine_decay)
+    assert not Training(Affine(10), plain).average
+
+
+def test_stratified_t_stays_in_its_range_where_rounding_leads_beyond(monkeypatch):
+    almost_one = 1 - 2**-53
+    monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), almost_one, dtype=torch.float64))
+    assert 7 + almost_one == 8  # in floating point
+    t, _ = draw(0, 0, 8, 20, (1, 2, 2), stratified=True)
+    assert sorted(t.tolist())[-1] == 20 and t.min() >= 1
+
+
 def test_loss_of_the_best_denoiser_of_gaussian_data():
     """For x_0 ~ N(m, s^2) the best prediction leaves abar s^2 / (abar s^2 + 1 - abar) of the variance."""
     schedule = VarianceSchedule.linear(20, 0.01, 0.3)
@@ -156,6 +170,8 @@ def test_learning_rate_warms_up_and_decays():
     assert rates[0] == pytest.approx(0.001) and rates[9] == pytest.approx(0.01) and max(rates) == pytest.approx(0.01)
     assert rates[55] == pytest.approx(0.005) and rates[99] < 1e-5
     assert TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999)).rate(77) == 0.01
+    constant = TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999), warmup_steps=4)
+    assert [constant.rate(step) for step in (0, 1, 3, 4, 99)] == pytest.approx([0.0025, 0.005, 0.01, 0.01, 0.01])
 
 
 def train(model, states=None, stop=lambda: False):
