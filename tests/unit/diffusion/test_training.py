@@ -11,7 +11,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffusion.forward import VarianceSchedule
 from diffusion.images import rescale
-from diffusion.training import Training, TrainingSettings, draw, loss, loss_weights, minibatch, training_steps
+from diffusion.training import (
+    Objective,
+    Training,
+    TrainingSettings,
+    draw,
+    loss,
+    loss_weights,
+    minibatch,
+    training_steps,
+)
 from diffusion.unet import UNet
 from engine.checkpoints import Interrupted, StateFolder, run
 from engine.device import CPU
@@ -65,6 +74,8 @@ def test_unless_asked_otherwise_training_is_algorithm_1_as_it_stands():
     plain = TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999))
     assert not (plain.averaging or plain.loss_weight_power or plain.stratified_t or plain.cosine_decay)
     assert not Training(Affine(10), plain).average
+    weighted, mean = Objective(Affine(10), SCHEDULE)(IMAGES, torch.arange(len(IMAGES)) % SCHEDULE.T + 1, IMAGES.float())
+    assert weighted == mean
 
 
 def test_stratified_t_stays_in_its_range_where_rounding_leads_beyond(monkeypatch):
@@ -170,6 +181,7 @@ def test_learning_rate_warms_up_and_decays():
     assert rates[0] == pytest.approx(0.001) and rates[9] == pytest.approx(0.01) and max(rates) == pytest.approx(0.01)
     assert rates[55] == pytest.approx(0.005) and rates[99] < 1e-5
     assert TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999)).rate(77) == 0.01
+    assert TrainingSettings(0, 4, 8, 0.01, (0.9, 0.999), warmup_steps=4, cosine_decay=True).rate(3) == 0.01
     constant = TrainingSettings(0, 100, 8, 0.01, (0.9, 0.999), warmup_steps=4)
     assert [constant.rate(step) for step in (0, 1, 3, 4, 99)] == pytest.approx([0.0025, 0.005, 0.01, 0.01, 0.01])
 
