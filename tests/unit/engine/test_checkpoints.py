@@ -2,11 +2,13 @@
 
 import logging
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from engine.checkpoints import StateFolder, collect, fingerprint
+from engine.checkpoints import StateFolder, collect, experiment, fingerprint
+from engine.device import CPU
 from engine.files import write_atomically
 
 
@@ -150,16 +152,26 @@ def test_fingerprint_sees_contents_and_settings(tmp_path):
 
 CODE = """
 def f(x):
+    if x < 0:
+        raise ValueError("too small")
     return x + 1
 """
 THE_SAME = {
     "a comment": CODE + "# more\n",
     "a docstring": CODE.replace("    return", '    """What it does."""\n    return'),
     "the module's docstring": '"""What it is for."""\n' + CODE,
+    "a word of an error": CODE.replace("too", "far too"),
+    "a word of an error with a value in it": CODE.replace('"too small"', 'f"{x} is too small"'),
+    "a line of the log": CODE.replace("    return", '    logger.info("adding to %s", x)\n    return'),
+    "annotations": CODE.replace("(x)", "(x: int, /) -> int").replace(", /", ""),
     "the layout": CODE.replace("x + 1", "(x\n            + 1)"),
 }
 ANOTHER = {
     "a number": CODE.replace("1", "2"),
+    "when an error is raised": CODE.replace("< 0", "<= 0"),
+    "which error is raised": CODE.replace("ValueError", "KeyError"),
+    "a default": CODE.replace("(x)", "(x=1)"),
+    "a call that is no logger's": CODE.replace("    return", "    change(x)\n    return"),
     "a string": CODE.replace("1", "'1'"),
     "a name": CODE.replace("x", "y"),
     "a step more": CODE + "f(1)\n",
@@ -173,6 +185,22 @@ def test_comments_and_docstrings_make_no_other_experiment(tmp_path, change):
     before = fingerprint([file], {})
     file.write_text((THE_SAME | ANOTHER)[change])
     assert (fingerprint([file], {}) == before) == (change in THE_SAME)
+
+
+def test_modules_that_only_speak_to_the_user_make_no_other_experiment(tmp_path):
+    def name():
+        files = [str(tmp_path / "engine" / module) for module in ("disk.py", "device.py")]
+        snakemake = SimpleNamespace(scriptdir=str(tmp_path), input=files, params={"seed": 1})
+        return experiment(snakemake, "train.py", CPU)
+
+    (tmp_path / "engine").mkdir()
+    for file in ("train.py", "engine/disk.py", "engine/device.py"):
+        (tmp_path / file).write_text(CODE)
+    before = name()
+    (tmp_path / "engine/disk.py").write_text(CODE.replace("1", "2"))
+    assert name() == before
+    (tmp_path / "engine/device.py").write_text(CODE.replace("1", "2"))
+    assert name() != before
 
 
 def counting(calls):

@@ -47,7 +47,8 @@ class Interrupted(UserError):
 def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
     """16 hexadecimal digits of the SHA-256 of what the files hold and of the settings: one experiment, one name.
 
-    Comments, docstrings and layout of Python code do not count: they change no result.
+    Of Python code only what can change a result counts: no comments, docstrings, layout or annotations of functions,
+    nothing that is logged, and no words of an error.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for file in sorted(map(str, files)):
@@ -59,14 +60,28 @@ def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
 
 
 class _WithoutProse(ast.NodeTransformer):
-    """Removes docstrings, and strings that stand alone beside what they describe."""
+    """Removes docstrings, and strings that stand alone beside what they describe; calls of a logger; what is raised but
+    for its class; annotations of functions.
+    """
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        prose = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if prose or re.match(r"logg(er|ing)\.", ast.unparse(node)) else node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        return ast.Raise(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        return ast.arg(node.arg)
 
 
 def _code(source: str) -> str:
-    return ast.unparse(_WithoutProse().visit(ast.parse(source)))
+    tree = _WithoutProse().visit(ast.parse(source))
+    return "\n".join(line for line in ast.unparse(tree).splitlines() if line.strip() not in ("", "pass"))
 
 
 class StateFolder:
@@ -141,9 +156,13 @@ class StateFolder:
 
 
 def experiment(snakemake, script: str, hardware: Hardware) -> str:
-    """The fingerprint of a rule's work: its script, inputs and params, and the kind of hardware that it runs on."""
+    """The fingerprint of a rule's work: its script, inputs and params, and the kind of hardware that it runs on. The
+    modules that only speak to the user are left out.
+    """
     ran = {"compute": hardware.facts()}
-    return fingerprint([Path(snakemake.scriptdir) / script, *snakemake.input], dict(snakemake.params.items()) | ran)
+    speaking = {f"engine/{name}.py" for name in ("disk", "errors", "job", "privacy")}
+    files = [file for file in snakemake.input if "/".join(Path(file).parts[-2:]) not in speaking]
+    return fingerprint([Path(snakemake.scriptdir) / script, *files], dict(snakemake.params.items()) | ran)
 
 
 def collect(
