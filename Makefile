@@ -42,8 +42,10 @@ endif
 endif
 # The value of a variable if it is a whole number from 1 on; else empty.
 whole = $(shell printf %s $(call quoted,$(value $1)) | grep -Ex '[1-9][0-9]*')
-ifneq ($(value SAMPLES),$(call whole,SAMPLES))
-$(error SAMPLES is '$(value SAMPLES)', but must be a number of samples, at least 1, in plain digits)
+# The same, if there are at most 50000, as samples.count allows.
+few = $(shell printf %s $(call quoted,$(value $1)) | grep -Ex '[1-9][0-9]{0,3}|[1-4][0-9]{4}|50000')
+ifneq ($(value SAMPLES),$(call few,SAMPLES))
+$(error SAMPLES is '$(value SAMPLES)', but must be a number of samples, from 1 to 50000, in plain digits)
 endif
 ifneq ($(filter-out all,$(value CORES)),$(call whole,CORES))
 $(error CORES is '$(value CORES)', but must be a number of cores, at least 1, or `all`)

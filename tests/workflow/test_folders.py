@@ -66,6 +66,48 @@ def test_started_from_elsewhere_it_says_where_to_start(checkout, tmp_path):
     assert subprocess.run(command, cwd=tmp_path / "link", capture_output=True).returncode == 0
 
 
+def test_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
+    done = subprocess.run(command, cwd=Checkout(folder).folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode != 0 and b"is not UTF-8, which Snakemake cannot write: rename it" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["results", "results/paper"])
+def test_results_that_cannot_be_a_folder_are_said(checkout, place):
+    (checkout / place).parent.mkdir(exist_ok=True)
+    (checkout / place).symlink_to("/scratch/that/is/not/there")
+    done = checkout.snakemake("-n")
+    assert done.returncode != 0 and f"{place} is a link to a folder that is not there" in done.output
+    (checkout / place).unlink()
+    (checkout / place).touch()
+    done = checkout.snakemake("-n")
+    assert done.returncode != 0 and f"{place} is a file, where the results must go" in done.output
+
+
+def test_a_profile_that_was_set_for_other_workflows_is_not_used(checkout):
+    command = [sys.executable, "workflow/scripts/start_snakemake.py", "-n", "-q", "rules"]
+    environment = {**os.environ, "SNAKEMAKE_PROFILE": "nothere"}
+    done = subprocess.run(command, cwd=checkout.folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_weights_that_are_there_stay_where_others_cannot_be_shipped(checkout):
+    """Snakemake removes what a job is to write before it starts; those of a long training may be there alone."""
+    checkout.bring_weights()
+    before = {file.name: file.read_bytes() for file in sorted((checkout / "weights").iterdir()) if file.is_file()}
+    models = checkout / "results/paper/models"
+    models.mkdir(parents=True)
+    for name in ("ddpm.safetensors", "classifier.safetensors", "ddpm.json", "classifier.json"):
+        (models / name).write_text("{}")
+    for name in ("ddpm_history.csv", "classifier_confusion.csv"):
+        (models / name).touch()
+    shipping = ("--allowed-rules", "ship_weights", "--rerun-triggers", "mtime", "--", "ship_weights")
+    done = checkout.snakemake(*shipping)
+    assert done.returncode != 0 and "rule ship_weights" in done.output, done.output
+    assert {file.name: file.read_bytes() for file in sorted((checkout / "weights").iterdir())} == before
+
+
 def test_a_python_path_is_refused(checkout):
     (checkout / "foreign/engine").mkdir(parents=True)
     (checkout / "foreign/engine/__init__.py").write_text("raise RuntimeError('foreign')")

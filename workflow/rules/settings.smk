@@ -31,6 +31,12 @@ config.update(settings.declare(config, schema))
 # process starts it is held back until the script can answer it (engine/job.py).
 shell._process_args["preexec_fn"] = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
+for folder in [Path("results"), Path("results") / config["preset"]]:
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise WorkflowError(
+            f"{folder} is {'a link to a folder that is not there' if folder.is_symlink() else 'a file'}, where the results "
+            "must go: make it a folder, or remove it"
+        )
 for folder in [Path("results") / config["preset"], Path("results"), Path(".")]:
     if folder.is_dir():
         if not os.access(folder, os.W_OK):

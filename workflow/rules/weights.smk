@@ -54,11 +54,12 @@ if not SHIPPED:
             tables=["<results>/models/ddpm_history.csv", "<results>/models/classifier_confusion.csv"],
             start=[START["record"]] if config["ddpm"]["start"] else [],
         output:
-            ddpm=WEIGHTS["ddpm"],
-            classifier=WEIGHTS["classifier"],
-            records=RECORDS.values(),
-            tables=TABLES.values(),
-            sums=SUMS,
+            # Those that are there stay if this fails, which may be the only ones of a long training.
+            ddpm=update(WEIGHTS["ddpm"]),
+            classifier=update(WEIGHTS["classifier"]),
+            records=update(list(RECORDS.values())),
+            tables=update(list(TABLES.values())),
+            sums=update(SUMS),
         log:
             "<logs>/ship_weights.log",
         benchmark:

@@ -28,6 +28,7 @@ if __name__ == "__main__":
     folder = Path(".snakemake").absolute()
     provide(os.environ, folder)
     shield(os.environ)
+    os.environ.pop("SNAKEMAKE_PROFILE", None)  # made for other workflows
     if remove_stale(folder):
         print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
     if not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):

@@ -23,6 +23,11 @@ HOSTILE = {
     "PIP_TARGET": "/home/me/packages",
     "PIP_CONSTRAINT": "/home/me/constraints.txt",
     "PIP_USER": "1",
+    "OMP_PROC_BIND": "true",
+    "OMP_PLACES": "cores",
+    "GOMP_CPU_AFFINITY": "0",
+    "BASH_ENV": "/home/me/modules.sh",
+    "TQDM_MININTERVAL": "often",
 }
 
 

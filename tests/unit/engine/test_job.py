@@ -204,6 +204,22 @@ def plain(file: str) -> None:
     Path(file).write_text("x" * 10**5)
 
 
+def test_a_log_that_cannot_be_opened_is_told_too(snakemake, monkeypatch, capsys):
+    def full(file, **_):
+        raise OSError(errno.ENOSPC, "No space left on device", file)
+
+    monkeypatch.setattr(logging, "FileHandler", full)
+    with pytest.raises(SystemExit), job(snakemake):
+        raise AssertionError("the work must not start")
+    said = capsys.readouterr().err
+    assert f"({snakemake.log[0]}): the disk is full" in said and "Traceback" not in said
+
+
+def test_a_folder_among_the_logs_is_no_log(snakemake, tmp_path):
+    (tmp_path / "old.log").mkdir()
+    assert "unexpected" in ends(snakemake, raises(KeyError("b")))
+
+
 @pytest.mark.parametrize("write", [plain, image, lambda file: write_json(file, list(range(10**4)))])
 def test_a_full_disk_is_told_with_its_place(snakemake, write):
     file = Path(snakemake.output[0])

@@ -16,6 +16,8 @@ CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
 IMAGES = training_images()
 BAD = [
+    ({"pde": {"length": 1000.0}}, "pde.length is 1000.0, on which a mode takes 7.78e+07 steps of pde.dt"),
+    ({"beyond": {"reversal": {"noise": [1.0, 0.5, 0.1, 0.01, 0.001]}}}, "beyond.reversal.noise"),
     ({"ddpm": {"T": 0}}, "ddpm.T is 0, but must be the number of steps of the forward process (2), at least 1"),
     ({"ddpm": {"beta_T": 1.5}}, "ddpm.beta_T is 1.5, but must be the last value of the variance schedule, above 0"),
     ({"ddpm": {"beta_1": 0}}, "ddpm.beta_1 is 0, but must be the first value"),

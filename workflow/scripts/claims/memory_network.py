@@ -42,10 +42,12 @@ def measure(
     samples: Tensor,
 ) -> tuple[dict[str, dict], dict]:
     """All records of beyond/memory_network.json, and what the figure shows: from the network, its `samples`,
-    (n, 1, h, w), and as many training as test `images`, at about as many `times` for a curve.
+    (n, 1, h, w), and as many training as test `images`, or all that there are of the fewer, at about as many `times`
+    for a curve.
     """
     train = rescale(digits.train_images)
     least = Minimiser.of(train, schedule)
+    images = min(images, len(digits.train_images), len(digits.test_images))
     seen, unseen = (
         chosen(of, images, seed, "beyond, memory, network") for of in (digits.train_images, digits.test_images)
     )

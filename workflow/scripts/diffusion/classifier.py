@@ -191,8 +191,11 @@ def classifier_summary(confusion: pd.DataFrame, digits: Digits, model: nn.Module
 
 def join_shards(files: Iterable[Path | str]) -> tuple[np.ndarray, np.ndarray]:
     """Index, (n,), and images, (n, 1, h, w), of all samples in the shards' files, in the order of the index."""
-    shards = [np.load(file) for file in files]
-    index, images = (np.concatenate([shard[name] for shard in shards]) for name in ("index", "images"))
+    shards = []
+    for file in files:
+        with np.load(file) as shard:  # closed before the next is opened: there may be more than a process can hold open
+            shards.append((shard["index"], shard["images"]))
+    index, images = map(np.concatenate, zip(*shards, strict=True))
     order = np.argsort(index)
     return index[order], images[order]
 

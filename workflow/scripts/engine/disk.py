@@ -15,6 +15,9 @@ REMEDIES = {
     errno.EIO: "the disk reports an input/output error: work on another disk, and have this one checked",
     errno.ESTALE: "the file server has lost the folder: run again when it is back, or work on another disk",
     errno.ENOTCONN: "the file server does not answer: run again when it is back, or work on another disk",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n), and run again",
+    errno.ENFILE: "too many files are open on this machine: close other programs, and run again",
+    errno.ENAMETOOLONG: "the name is too long: work in a folder with a shorter path",
     errno.ENODEV: "the disk is gone: run again when it is back, or work on another disk",
 }
 

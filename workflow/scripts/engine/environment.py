@@ -21,6 +21,12 @@ ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_
 """Where Slurm, SGE and LSF tell a job its number of cores."""
 
 
+OTHERS = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV")
+"""What binds the threads of other programs to cores, so that a job would find one core of many, and what a shell runs
+before each of a job's commands.
+"""
+
+
 class ForShell(str):
     """A text that is quoted for a shell wherever it is formatted into another text, and itself everywhere else."""
 
@@ -34,8 +40,11 @@ def shield(environment: MutableMapping[str, str]) -> None:
     """Change the environment so that what this process starts from now on does not depend on the user's settings.
 
     Python imports nothing from the user's folders and keeps its defaults; matplotlib reads no file of the user's and
-    opens no window; and pip, which conda calls, installs where it should.
+    opens no window; pip, which conda calls, installs where it should; threads are bound to no core, and no shell runs a
+    file of the user's before its command.
     """
+    for name in [name for name in environment if name in OTHERS or name.startswith("TQDM_")]:
+        del environment[name]
     kept = ("PYTHONHOME", "PYTHONNOUSERSITE")  # where Python itself is, if not beside its program; and a shield as this
     for name in [name for name in environment if name.startswith("PYTHON") and name not in kept]:
         del environment[name]
@@ -86,6 +95,8 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
             f"PYTHONPATH is set ({others}), so that packages from there would take the place of those that this "
             "workflow is made for: start again with `env -u PYTHONPATH snakemake ...`, or use `make`, which ignores it"
         )
+    if any("\ud800" <= sign <= "\udfff" for sign in str(folder)):
+        return f"the folder {str(folder)!a} has a name that is not UTF-8, which Snakemake cannot write: rename it"
     if {"{", "}"} & set(str(folder)):
         return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"
     if Path.cwd() != folder and not Path.cwd().samefile(folder):

@@ -34,14 +34,15 @@ def job(snakemake) -> Iterator[None]:
     terminal.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     # Of several processes that share a job, only the first one starts a new log and reports progress.
     first = os.environ.get("RANK", "0") == "0"
-    log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
-    for handler in (terminal, log):
-        handler.setFormatter(Private("%(asctime)s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=logging.INFO if first else logging.WARNING, handlers=[terminal, log], force=True)
+    terminal.setFormatter(Private("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO if first else logging.WARNING, handlers=[terminal], force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # on a full disk the log fails too, and the terminal still has the sentence
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every table of every font
     try:
+        log = logging.FileHandler(snakemake.log[0], mode="w" if first else "a", encoding="utf-8")
+        log.setFormatter(terminal.formatter)
+        logging.getLogger().addHandler(log)
         # Snakemake's jobs start with Ctrl-C held back (see settings.smk): it is answered from here on.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         inputs = map(str, snakemake.input) if first else ()
@@ -103,7 +104,7 @@ def written(logs: Path) -> dict[str, str]:
     """The files that the `logs` of a run say were written, each with its SHA-256."""
     wrote = re.compile(r"wrote (.+), SHA-256 ([0-9a-f]{64})$", re.M)
     sums: dict[str, str] = {}
-    for log in logs.glob("*.log"):
+    for log in filter(Path.is_file, logs.glob("*.log")):
         sums |= dict(wrote.findall(log.read_text("utf-8", errors="replace")))
     return sums
 

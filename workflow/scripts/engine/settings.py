@@ -121,6 +121,13 @@ def _of_pde(pde: Settings) -> list[str]:
             f"pde.dt is {dt}, whose steps do not reach the times {', '.join(map(str, between))} of pde.t_end and "
             "pde.profile_times: choose pde.dt so that each of them is a multiple of it"
         )
+    # The growth rates are measured until an amplitude is tenfold by (23), at lambda_2 - lambda_1 or faster.
+    steps = math.log(10) * pde["length"] ** 2 / (3 * math.pi**2) / dt
+    if t_end / dt <= MOST_STEPS < steps:
+        sentences.append(
+            f"pde.length is {pde['length']}, on which a mode takes {steps:.3g} steps of pde.dt to grow tenfold, more "
+            f"than {MOST_STEPS:,}: lower it, or raise pde.dt"
+        )
     if pde["amplitudes"][-1] == 0:
         sentences.append("pde.amplitudes ends in 0: leave the last modes out, or give them an amplitude")
     elif max(map(abs, pde["amplitudes"])) < 1e-100:
