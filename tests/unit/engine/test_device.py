@@ -287,13 +287,12 @@ def test_compiled_in_one_graph_also_for_several_processes_on_the_jobs_threads(mo
     import torch._dynamo.config as tracing
     import torch._inductor.config as compiling
 
-    monkeypatch.setattr(tracing, "optimize_ddp", tracing.optimize_ddp)  # to be put back
-    monkeypatch.setattr(compiling, "compile_threads", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     monkeypatch.setattr(torch, "compile", lambda module, **asked: asked)
-    asked = Compiler(CUDA, Compiler.WORTHWHILE).compile(small_network())
-    assert asked == {"mode": "reduce-overhead", "dynamic": False, "fullgraph": True}
-    assert compiling.compile_threads == 3 and not tracing.optimize_ddp
+    with tracing.patch(optimize_ddp=True), compiling.patch(compile_threads=1):  # to be put back
+        asked = Compiler(CUDA, Compiler.WORTHWHILE).compile(small_network())
+        assert asked == {"mode": "reduce-overhead", "dynamic": False, "fullgraph": True}
+        assert compiling.compile_threads == 3 and not tracing.optimize_ddp
 
 
 def test_a_step_that_cannot_be_recorded_is_found_before_the_first_step(caplog):
