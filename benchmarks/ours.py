@@ -77,7 +77,7 @@ class Ours:
         training = Training(
             self.hardware.place(self.trained), settings, lambda loss: parallel.shared(compiler(loss), self.hardware)
         )
-        history = History(settings.steps, batch_size, settings.rate, device, row)
+        history = History(settings.steps, batch_size, settings.rate, device, training.remedy, row)
         run(training, training_steps(training, self.images, schedule, self.hardware), history, self.hardware)
         first, *_, last = history.rows
         return (last["images"] - first["images"]) / (last["seconds"] - first["seconds"])

@@ -42,7 +42,7 @@ states = StateFolder(folder / "states", "0" * 16)
 schedule = VarianceSchedule.linear(10, 0.01, 0.3)
 print("started", flush=True)
 training = Training(UNet(32, 8), settings)
-history = History(steps, 4, settings.rate, CPU.device, row_steps=7)
+history = History(steps, 4, settings.rate, CPU.device, training.remedy, row_steps=7)
 run(training, training_steps(training, images, schedule), history, CPU, states, 0.05)
 save_file(training.weights(), folder / "weights.safetensors")
 (folder / "history.json").write_text(json.dumps([(row["step"], row["loss"]) for row in history.rows]))
@@ -172,27 +172,35 @@ def test_a_disk_that_fills_up_during_training_costs_nothing(long, mounted):
     assert "continuing after step" in (long / LOG).read_text()
 
 
-def test_a_mistaken_command_costs_nothing(long):
+@pytest.mark.parametrize(
+    ("model", "short", "other", "steps"),
+    [
+        ("ddpm", "ddpm: {epochs: 0.4}", "ddpm: {epochs: 2.0, learning_rate: 0.001}", (71, 359)),
+        ("classifier", "classifier: {epochs: 1}", "classifier: {epochs: 40, learning_rate: 0.001}", (22, 880)),
+    ],
+)
+def test_a_mistaken_command_costs_nothing(long, model, short, other, steps):
     """Another setting by mistake, stopped with Ctrl-C; a comment in the code; then the first command again."""
-    weights, states = long / "results/tiny/models/ddpm.safetensors", long / "results/tiny/models/ddpm_states"
-    (long / "long.yaml").write_text("ddpm: {epochs: 0.4}")
-    assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
+    target, log = f"results/tiny/models/{model}.json", long / f"results/tiny/logs/train_{model}.log"
+    weights, states = (long / f"results/tiny/models/{model}{ending}" for ending in (".safetensors", "_states"))
+    (long / "long.yaml").write_text(short)
+    assert begin(long, "--", target).wait() == 0, (long / "output").read_text()
     before = weights.read_bytes()
 
-    (long / "long.yaml").write_text("ddpm: {epochs: 2.0, learning_rate: 0.001}")
-    (long / LOG).unlink()
-    mistake = begin(long, "--", TARGET)
-    wait_until(lambda: says(long / LOG, "of 359"), mistake)
+    (long / "long.yaml").write_text(other)
+    log.unlink()
+    mistake = begin(long, "--", target)
+    wait_until(lambda: says(log, f"of {steps[1]}"), mistake)
     os.killpg(mistake.pid, signal.SIGINT)
     mistake.wait()
     assert "Traceback" not in (long / "output").read_text() and not weights.exists()
     assert len(list(states.iterdir())) == 2
 
-    (long / "long.yaml").write_text("ddpm: {epochs: 0.4}")
+    (long / "long.yaml").write_text(short)
     module = long / "workflow/scripts/engine/progress.py"
     module.write_text(module.read_text().replace('"""How far', '"""A word more. How far') + "\n# And a comment.\n")
-    assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
-    assert weights.read_bytes() == before and "continuing after step 71 of 71" in (long / LOG).read_text()
+    assert begin(long, "--", target).wait() == 0, (long / "output").read_text()
+    assert weights.read_bytes() == before and f"continuing after step {steps[0]} of {steps[0]}" in log.read_text()
 
 
 def test_sampling_that_was_stopped_goes_on_after_its_last_batch(long):

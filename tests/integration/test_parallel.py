@@ -30,7 +30,7 @@ images = torch.randint(0, 256, (50, 1, 8, 8), dtype=torch.uint8)
 settings = TrainingSettings(3, 50, 8, 1e-3, (0.9, 0.999), averaging=0.9)
 model = UNet(32, 8)
 training = Training(model, settings, lambda loss: parallel.shared(loss, hardware))
-history = History(50, 8, settings.rate, hardware.device, row_steps=1)
+history = History(50, 8, settings.rate, hardware.device, "", row_steps=1)
 schedule = VarianceSchedule.linear(10, 0.01, 0.3)
 run(training, training_steps(training, images, schedule, hardware, parallel.share(8)), history, hardware)
 if parallel.rank() == 0:

@@ -8,7 +8,14 @@ from conftest import ROOT
 SCRIPTS = ROOT / "workflow/scripts"
 ROOMS = ("diffusion", "beyond", "claims", "engine", "publishing")
 MAY_IMPORT = {
-    "diffusion": ("diffusion", "engine.device", "engine.errors", "engine.randomness"),
+    "diffusion": (
+        "diffusion",
+        "engine.adam",
+        "engine.device",
+        "engine.errors",
+        "engine.randomness",
+        "engine.tensors",
+    ),
     "beyond": ("beyond", "diffusion", "engine.device", "engine.errors", "engine.randomness"),
     "engine": ("engine",),
     "claims": ("claims", "beyond", "diffusion", "engine"),

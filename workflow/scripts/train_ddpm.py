@@ -28,7 +28,7 @@ with job(snakemake):
     compiler = Compiler(hardware, settings.steps)
     training = Training(hardware.place(model), settings, lambda loss: parallel.shared(compiler(loss), hardware))
     steps = training_steps(training, images, schedule, hardware, parallel.share(settings.batch_size))
-    history = History(settings.steps, settings.batch_size, settings.rate, hardware.device)
+    history = History(settings.steps, settings.batch_size, settings.rate, hardware.device, training.remedy)
     # The states lie beside the outputs, undeclared: Snakemake removes what a failed job declared.
     name, folder = experiment(snakemake, "train_ddpm.py", hardware), Path(output.weights).with_name("ddpm_states")
     longest = hardware.longest(execution["cpu_days"])

@@ -21,12 +21,12 @@ from beyond.memory import (
     small_digits,
     spread_times,
     stages,
-    train_small,
 )
 from diffusion.affine import AffineFilter, affine_losses, variances
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.sampling import backward_process
 from diffusion.training import TrainingSettings
+from engine.errors import UserError
 
 PAPER = VarianceSchedule.linear(500, 1e-4, 0.02)
 
@@ -173,6 +173,17 @@ def test_a_small_network_takes_one_step_for_all_images_or_one_for_each():
     each = network(x, torch.tensor([5, 5, 5, 9]))
     assert each.shape == x.shape and torch.allclose(network(x, step(5))[:3], each[:3], atol=1e-6)
     assert not torch.allclose(network(x, step(5))[3], each[3])
+
+
+def train_small(images, width, settings, schedule):
+    ((_, network),) = stages(images, width, settings, schedule, {settings.steps})
+    return network
+
+
+def test_a_small_network_that_diverges_names_its_own_settings():
+    settings = TrainingSettings(0, 60, 8, 1e30, (0.9, 0.999))
+    with pytest.raises(UserError, match=r"not finite: lower beyond\.memory\.learning_rate"):
+        train_small(small_digits(0)[:4], 16, settings, VarianceSchedule.linear(20, 1e-3, 0.2))
 
 
 def test_a_training_looked_at_on_its_way_is_the_shorter_training():

@@ -12,9 +12,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from diffusion.classifier import (
     Classifier,
     ClassifierSettings,
+    ClassifierTraining,
     Dropout,
     accuracy,
     categorise,
+    classifier_steps,
     confusion_table,
     deform,
     features,
@@ -43,6 +45,28 @@ def test_learns_the_embedded_digits():
     theirs = metrics.confusion_matrix(digits.test_labels, p.argmax(dim=1), labels=list(range(10)))
     assert np.array_equal(confusion.to_numpy(), theirs)
     assert accuracy(confusion) == metrics.accuracy_score(digits.test_labels, p.argmax(dim=1))
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 11, 12])
+def test_goes_on_from_its_state_to_bitwise_the_same_classifier(stop):
+    """Within a pass over the images, at the end of one, and after the last step."""
+    digits = read_embedded_digits(8, seed=0)
+    settings = ClassifierSettings(seed=1, epochs=2, batch_size=16, learning_rate=4e-3)
+    whole, rest = (
+        ClassifierTraining(digits.train_images[:100], digits.train_labels[:100], settings, CPU) for _ in range(2)
+    )
+    torch.manual_seed(1)  # as at the start of a training alone
+    losses = []
+    for step, loss in classifier_steps(whole):
+        losses.append(loss.item())
+        if step == stop:
+            state = {name: value.clone() for name, value in whole.state().items()}
+    rates = whole.rate(12)
+    rest.restore(stop, state)
+    assert [loss.item() for _, loss in classifier_steps(rest)] == losses[stop:] and whole.steps == 12
+    assert rest.rate(12) == rates
+    expected = whole.trained().state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in rest.trained().state_dict().items())
 
 
 def test_deform_leaves_images_alone_when_told_to_and_moves_them_a_little_else():
@@ -141,5 +165,5 @@ def test_features_are_what_the_last_layer_sees():
 def test_a_classifier_that_diverged_is_refused(rate):
     images, labels = torch.randint(0, 256, (32, 1, 8, 8), dtype=torch.uint8), torch.arange(32) % 10
     settings = ClassifierSettings(seed=0, epochs=2, batch_size=8, learning_rate=rate)
-    with pytest.raises(UserError, match=r"training diverged in epoch .*lower classifier\.learning_rate"):
+    with pytest.raises(UserError, match=r"training diverged, .*lower classifier\.learning_rate"):
         train_classifier(images, labels, settings, torch.device("cpu"))

@@ -188,7 +188,7 @@ def test_learning_rate_warms_up_and_decays():
 
 def train(model, states=None, stop=lambda: False):
     training = Training(model, SETTINGS)
-    history = History(SETTINGS.steps, SETTINGS.batch_size, SETTINGS.rate, CPU.device, row_steps=3)
+    history = History(SETTINGS.steps, SETTINGS.batch_size, SETTINGS.rate, CPU.device, training.remedy, row_steps=3)
     run(training, training_steps(training, IMAGES, SCHEDULE), history, CPU, states, 1e9, stop)
     return training, history.rows
 
@@ -236,7 +236,10 @@ class Readings(TorchDispatchMode):
 def test_a_step_reads_nothing_back_from_the_device_but_for_the_rows_of_the_history():
     def readings(steps):
         settings = replace(SETTINGS, steps=steps)
-        training, history = Training(UNet(32, 8), settings), History(steps, 4, settings.rate, CPU.device, row_steps=4)
+        training, history = (
+            Training(UNet(32, 8), settings),
+            History(steps, 4, settings.rate, CPU.device, "lower it", row_steps=4),
+        )
         process = training_steps(training, IMAGES, SCHEDULE)
         with Readings() as seen:
             for _ in history.of(process):
@@ -282,7 +285,7 @@ def test_loss_that_explodes_is_said_in_a_sentence():
         def forward(self, x, t):
             return self.w * x
 
-    with pytest.raises(UserError, match=r"lower ddpm\.learning_rate"):
+    with pytest.raises(UserError, match=r"its loss became nan before step 3: lower ddpm\.learning_rate"):
         train(Broken())
 
 

@@ -88,7 +88,7 @@ def test_the_first_row_of_the_history_has_the_speed_without_the_compilation(monk
             now += {1: 60.0, 2: 2.0}.get(step, 0.01)
             yield step, torch.zeros(())
 
-    history = History(20, 128, lambda step: 1e-3, torch.device("cpu"), row_steps=10)
+    history = History(20, 128, lambda step: 1e-3, torch.device("cpu"), "", row_steps=10)
     for _ in history.of(steps()):
         pass
     assert [row["images_per_second"] for row in history.rows] == pytest.approx([12_800, 12_800])

@@ -33,6 +33,10 @@ COPY = 1 / 3
 as in their program's `mem_ratio.py`."""
 
 
+REMEDY = "lower beyond.memory.learning_rate"
+"""For a small network whose training diverges."""
+
+
 def posterior_weights(x: Tensor, abar: Tensor, images: Tensor) -> Tensor:
     """w_i(x, t), (n, N), of the images, (N, d), for x, (n, d), and abar_t in float64, (n,) or (1,).
 
@@ -144,6 +148,8 @@ def mean_over_t(times: Sequence[int], losses: Tensor, schedule: VarianceSchedule
     """
     factor = (schedule.alpha_bar / (1 - schedule.alpha_bar))[1:].numpy()
     squares = losses.double().numpy() / factor[np.asarray(times) - 1][:, None]
+    if len(times) == 1:  # T = 1
+        return torch.from_numpy(factor * squares[0])
     between = interp1d(np.log(times), squares, axis=0)(np.log(np.arange(1, schedule.T + 1)))
     return torch.from_numpy((factor[:, None] * between).mean(axis=0))
 
@@ -222,15 +228,9 @@ def stages(
     """
     torch.manual_seed(settings.seed)
     network = SmallNetwork(images[0].numel(), width)
-    training = Training(network, settings)
+    training = Training(network, settings, remedy=REMEDY)
     for step, _ in training_steps(training, images, schedule):
         if step in after:
             now = deepcopy(network)
             now.load_state_dict(training.weights())
             yield step, now.eval().requires_grad_(False)
-
-
-def train_small(images: Tensor, width: int, settings: TrainingSettings, schedule: VarianceSchedule) -> SmallNetwork:
-    """The same after all steps."""
-    ((_, network),) = stages(images, width, settings, schedule, {settings.steps})
-    return network

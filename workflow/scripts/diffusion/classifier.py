@@ -1,22 +1,20 @@
 """The independent judge of figure 4: a convolutional classifier, trained separately on real digits."""
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffusion.images import Digits, rescale
+from engine.adam import moments, restore_moments
 from engine.errors import UserError
 from engine.randomness import generator
-
-logger = logging.getLogger(__name__)
+from engine.tensors import read_tensors
 
 CLASSES = 10
 
@@ -81,7 +79,7 @@ class Classifier(nn.Module):
     def load(cls, file: Path | str) -> "Classifier":
         """A trained classifier from its weights, a safetensors file."""
         model = cls()
-        model.load_state_dict(load_file(file))
+        model.load_state_dict(read_tensors(file))
         return model.eval()
 
 
@@ -104,42 +102,95 @@ def deform(x: Tensor, settings: ClassifierSettings, source: torch.Generator) -> 
     return F.grid_sample(x + 1, grid, align_corners=False) - 1
 
 
-def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSettings, device: torch.device) -> Classifier:
-    """Fit a classifier to `images`, (n, 1, h, w) uint8, and `labels`, (n,), by Adam with a one-cycle rate.
+class ClassifierTraining:
+    """A classifier in training on `images`, (n, 1, h, w) uint8, and `labels`, (n,), by Adam with a one-cycle rate: its
+    weights, Adam's moments, and how far its random numbers have been drawn. It can be saved after any step, and go on
+    from there (see `engine.checkpoints`).
 
-    Raises UserError for a minibatch larger than all images, and if the loss or the weights become infinite or NaN.
+    Raises UserError for a minibatch larger than all images.
     """
-    torch.manual_seed(settings.seed)  # initial weights and dropout
-    model = Classifier().to(device).to(memory_format=torch.channels_last)
-    images, labels = images.to(device), labels.to(device)
-    batches = len(images) // settings.batch_size
-    if batches == 0:
-        raise UserError(
-            f"classifier.batch_size is {settings.batch_size}, but there are only {len(images)} training images"
-        )
-    steps = settings.epochs * batches
-    optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=0.01)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps)
-    model.train()
-    for epoch in range(settings.epochs):
-        source = generator(settings.seed, "classifier", epoch)
-        order = torch.randperm(len(images), generator=source).to(device)
-        total = torch.zeros((), device=device)
-        for batch in order[: batches * settings.batch_size].split(settings.batch_size):
-            x = deform(rescale(images[batch]), settings, source)
-            loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            rate.step()
-            total += loss.detach()
-        if not (total.isfinite() and all(value.isfinite().all() for value in model.state_dict().values())):
+
+    REMEDY = "lower classifier.learning_rate"
+
+    def __init__(self, images: Tensor, labels: Tensor, settings: ClassifierSettings, device: torch.device) -> None:
+        self.batches = len(images) // settings.batch_size
+        if self.batches == 0:
             raise UserError(
-                f"the classifier's training diverged in epoch {epoch + 1}: its loss or weights are not finite; lower "
-                "classifier.learning_rate"
+                f"classifier.batch_size is {settings.batch_size}, but there are only {len(images)} training images"
             )
-        logger.info("epoch %d of %d: loss %.4f", epoch + 1, settings.epochs, total.item() / batches)
-    return model.eval()
+        self.images, self.labels, self.settings = images.to(device), labels.to(device), settings
+        self.step, self.steps = 0, settings.epochs * self.batches
+        torch.manual_seed(settings.seed)  # initial weights and dropout
+        self.model = Classifier().to(device).to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), settings.learning_rate, weight_decay=0.01)
+        self.cycle = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, settings.learning_rate, self.steps)
+        self._begin(epoch=0)
+
+    def _begin(self, epoch: int) -> None:
+        """Draw the order of the images in an epoch, whose other random numbers come after it."""
+        self.source = generator(self.settings.seed, "classifier", epoch)
+        self.order = torch.randperm(len(self.images), generator=self.source).to(self.images.device)
+
+    def rate(self, _: int) -> float:
+        """The learning rate of the step that comes next."""
+        return float(self.cycle.get_last_lr()[0])
+
+    def descend(self) -> Tensor:
+        """A gradient step on the next minibatch; returns its loss, ()."""
+        epoch, batch = divmod(self.step, self.batches)
+        if batch == 0:
+            self._begin(epoch)
+        n = self.settings.batch_size
+        taken = self.order[batch * n : (batch + 1) * n]
+        x = deform(rescale(self.images[taken]), self.settings, self.source)
+        loss = F.cross_entropy(self.model(x.contiguous(memory_format=torch.channels_last)), self.labels[taken])
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.cycle.step()
+        self.step += 1
+        return loss.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next steps depend on, by name."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= moments(self.model, self.optimiser)
+        tensors |= {"random.dropout": torch.get_rng_state(), "random.minibatch": self.source.get_state()}
+        return {name: value.contiguous() for name, value in tensors.items()}
+
+    def restore(self, step: int, state: dict[str, Tensor]) -> None:
+        """Go on after a step, from the state then."""
+        self.step = step
+        self.model.load_state_dict({name: state[f"model.{name}"] for name in self.model.state_dict()})
+        restore_moments(self.model, self.optimiser, state)
+        self.cycle = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, self.settings.learning_rate, self.steps, last_epoch=step - 1
+        )
+        self._begin(step // self.batches)
+        self.source.set_state(state["random.minibatch"])
+        torch.set_rng_state(state["random.dropout"])
+
+    def trained(self) -> Classifier:
+        """The classifier, to be used. Raises UserError if its weights are not finite."""
+        if not all(value.isfinite().all() for value in self.model.state_dict().values()):
+            raise UserError(f"the classifier's training diverged, and its weights are not finite: {self.REMEDY}")
+        return self.model.eval()
+
+
+def classifier_steps(training: ClassifierTraining) -> Iterator[tuple[int, Tensor]]:
+    """The training from its step on: yields (step, loss) after each gradient step, the loss () on the device."""
+    training.model.train()
+    while training.step < training.steps:
+        loss = training.descend()
+        yield training.step, loss
+
+
+def train_classifier(images: Tensor, labels: Tensor, settings: ClassifierSettings, device: torch.device) -> Classifier:
+    """A classifier after a whole `ClassifierTraining`. Raises UserError if that diverges."""
+    training = ClassifierTraining(images, labels, settings, device)
+    for _ in classifier_steps(training):
+        pass
+    return training.trained()
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from diffusion.forward import VarianceSchedule, forward_leap
 from diffusion.images import rescale
+from engine.adam import moments, restore_moments
 from engine.device import CPU, Hardware, one_ahead
 from engine.errors import UserError
 from engine.randomness import generator
@@ -143,12 +144,16 @@ class Objective(nn.Module):
         return (self.weights[t] * each).mean(), each.detach().mean()
 
 
+REMEDY = "lower ddpm.learning_rate or ddpm.loss_weight_power, or raise ddpm.warmup_steps"
+"""For a training that diverges."""
+
+
 class Training:
     """A network in training: its weights, Adam's moments, averaged weights where they are asked for, and the number of
     gradient steps behind it.
 
     `prepare` turns the objective into what is to be evaluated, where that differs: compiled, or shared by several
-    processes.
+    processes. `remedy` says what to do if the training diverges.
     """
 
     def __init__(
@@ -156,8 +161,9 @@ class Training:
         model: nn.Module,
         settings: TrainingSettings,
         prepare: Callable[[nn.Module], nn.Module] = lambda objective: objective,
+        remedy: str = REMEDY,
     ) -> None:
-        self.model, self.settings, self.prepare = model, settings, prepare
+        self.model, self.settings, self.prepare, self.remedy = model, settings, prepare, remedy
         self.step = 0
         parameters = list(model.parameters())
         self.optimiser = torch.optim.Adam(parameters, settings.learning_rate, settings.adam_decays, fused=True)
@@ -179,22 +185,16 @@ class Training:
         names = [name for name, _ in self.model.named_parameters()]
         tensors = {f"model.{name}": p.detach() for name, p in self.model.named_parameters()}
         tensors |= {f"average.{name}": p for name, p in zip(names, self.average, strict=False)}
-        for name, p in self.model.named_parameters():
-            tensors |= {f"adam.{key}.{name}": value for key, value in self.optimiser.state[p].items()}
+        tensors |= moments(self.model, self.optimiser)
         return {name: value.contiguous() for name, value in tensors.items()}
 
     def restore(self, step: int, state: dict[str, Tensor]) -> None:
-        """Go on after a step, from the state then. Adam's moments get the layout in memory of their weights, which its
-        fused kernel takes for granted.
-        """
+        """Go on after a step, from the state then."""
         self.step = step
+        restore_moments(self.model, self.optimiser, state)
         with torch.no_grad():
             for name, p in self.model.named_parameters():
                 p.copy_(state[f"model.{name}"])
-                moments = {
-                    key: torch.empty_like(p).copy_(state[f"adam.{key}.{name}"]) for key in ("exp_avg", "exp_avg_sq")
-                }
-                self.optimiser.state[p] = {"step": state[f"adam.step.{name}"].to(p.device), **moments}
             for (name, _), mean in zip(self.model.named_parameters(), self.average, strict=False):
                 mean.copy_(state[f"average.{name}"])
 
@@ -206,10 +206,7 @@ class Training:
         values = self.average or [p.detach() for p in self.model.parameters()]
         names = [name for name, _ in self.model.named_parameters()]
         if not all(value.isfinite().all() for value in values):
-            raise UserError(
-                "the training diverged, and its weights are not finite: lower ddpm.learning_rate or "
-                "ddpm.loss_weight_power, or raise ddpm.warmup_steps"
-            )
+            raise UserError(f"the training diverged, and its weights are not finite: {self.remedy}")
         return {name: value.float().cpu().contiguous() for name, value in zip(names, values, strict=True)}
 
 

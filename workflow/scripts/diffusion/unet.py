@@ -9,11 +9,11 @@ import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.errors import UserError
+from engine.tensors import read_tensors
 
 
 class GroupNorm(nn.GroupNorm):
@@ -218,7 +218,7 @@ class UNet(nn.Module):
     def load(cls, weights: Path | str, channels: int, image_size: int) -> "UNet":
         """A trained network from its weights, a safetensors file."""
         model = cls(channels, image_size)
-        model.load_state_dict(load_file(weights))
+        model.load_state_dict(read_tensors(weights))
         return model
 
     def for_sampling(self, dtype: torch.dtype) -> "UNet":

@@ -116,13 +116,20 @@ class Forecast:
 class History:
     """The course of a training of `steps` steps: one row for every `row_steps` of them, with the step, the images seen,
     the mean loss, the learning rate `rate(step)`, the speed and the seconds. The first steps of a sitting, in which a
-    GPU also compiles and records, count in the seconds but not in the speed.
+    GPU also compiles and records, count in the seconds but not in the speed. `remedy` says what to do if the training
+    diverges.
     """
 
     def __init__(
-        self, steps: int, batch_size: int, rate: Callable[[int], float], device: torch.device, row_steps: int = 50
+        self,
+        steps: int,
+        batch_size: int,
+        rate: Callable[[int], float],
+        device: torch.device,
+        remedy: str,
+        row_steps: int = 50,
     ) -> None:
-        self.steps, self.batch_size, self.rate, self.row_steps = steps, batch_size, rate, row_steps
+        self.steps, self.batch_size, self.rate, self.remedy, self.row_steps = steps, batch_size, rate, remedy, row_steps
         self.rows: list[dict] = []
         self.loss_sum = torch.zeros((), device=device)
         """Of the steps since the last row, on the device: reading it would stop a GPU."""
@@ -167,10 +174,7 @@ class History:
         mean = self.loss_sum.item() / ((step - 1) % self.row_steps + 1)
         self.loss_sum.zero_()
         if not math.isfinite(mean):
-            raise UserError(
-                f"the loss became {mean} before step {step}: lower ddpm.learning_rate or "
-                "ddpm.loss_weight_power, or raise ddpm.warmup_steps"
-            )
+            raise UserError(f"the training diverged, and its loss became {mean} before step {step}: {self.remedy}")
         first, started = self._since
         row = {
             "step": step,
