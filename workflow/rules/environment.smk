@@ -23,7 +23,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from engine import environment
 
-if sentence := environment.refusal(os.environ, ROOT):
+if sentence := environment.refusal(os.environ, ROOT) or environment.unreadable_settings(["config.yaml"]):
     raise WorkflowError(sentence)
 environment.provide(os.environ, Path(".snakemake").resolve())
 environment.shield(os.environ)

@@ -7,8 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.errors import UserError
-from engine.printing import until_read
+from engine.printing import told, until_read
 from publishing.comparison import beside_reference, write_reference
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -17,13 +16,11 @@ parser.add_argument("reference", type=Path, help="paper/reference/<preset>.json"
 parser.add_argument("--write", action="store_true", help="write the reference from this run")
 given = parser.parse_args()
 
-try:
+with told():
     if given.write:
         write_reference(given.run, given.reference)
         sys.exit(0)
     lines, sentence = beside_reference(given.run, given.reference)
-except UserError as error:
-    sys.exit(f"error: {error}")
 with until_read():
     print(*lines, f"\n{sentence}", sep="\n")
 sys.exit(0 if all(line.agrees for line in lines) else 1)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from engine.environment import cores, provide, shield
+from engine.environment import cores, provide, shield, unreadable_settings
 from engine.lock import note_start, remove_stale
 
 # Snakemake answers Ctrl-C while jobs run, but with a traceback while it is loaded or makes its plan.
@@ -25,6 +25,8 @@ except KeyboardInterrupt:
 """
 
 if __name__ == "__main__":
+    if sentence := unreadable_settings(argument for argument in sys.argv if argument.endswith((".yaml", ".yml"))):
+        sys.exit(f"error: {sentence}")
     folder = Path(".snakemake").absolute()
     provide(os.environ, folder)
     shield(os.environ)

@@ -203,6 +203,15 @@ def test_takeover_without_noise_is_at_the_time_of_the_exact_solution():
     assert np.isinf(takeover(a, levels, 0.0, 0.01, np.zeros((5, 1, 2)))[0][0])
 
 
+def test_takeover_from_starts_that_lead_already_from_tiny_ones_and_from_none():
+    """The squares of 1e-200 are below the smallest double."""
+    levels, a = np.array([1.0, 36.0]), np.array([[1.0, 1e-200], [1e-200, 1.0], [0.0, 1.0], [1e-300, 1.0]])
+    assert takeover_from(a, levels) == pytest.approx([0, np.log(1e200) / 35, np.inf, np.log(1e300) / 35], abs=1e-12)
+    assert np.isinf(takeover_from(a[1:2], np.array([1.0, 1.1]))[0])  # in 4605 units of time
+    time, led = takeover(a[:1], levels, 0.0, 0.01, np.zeros((3, 1, 2)))
+    assert (time[0], led[0]) == (0, 1)
+
+
 def test_small_noise_is_a_seed():
     """From phi_3: after a while the spread of a_1, carried back by the flow, is that of `seeds`."""
     rng = np.random.default_rng(5)

@@ -74,6 +74,17 @@ def test_noise_below_the_seeds_leaves_the_cascade_and_strong_noise_shortens_it()
     assert shown["cascade_forced"].shape == shown["cascade_quiet"].shape == (len(shown["cascade_t"]), 6)
 
 
+@pytest.mark.parametrize("amplitudes", [[0.0, 1.0], [1e-300, 0.0, 1.0]])
+def test_a_start_without_a_cascade_has_no_time_and_only_finite_numbers(amplitudes):
+    """phi_1 never takes over, or later than is looked for; then noise alone decides."""
+    record, _ = forcing.cascade(3, amplitudes, np.pi, 0.1, paths=10, dt=0.01)
+    assert (
+        record["quiet"] is None if amplitudes[0] == 0 else record["quiet"] == pytest.approx(np.log(3e300) / 8, rel=1e-4)
+    )
+    numbers = np.concatenate([record["times"], record["theory"], record["modes"], [record["theory_error"]]])
+    assert np.isfinite(numbers).all()
+
+
 def test_small_noise_and_the_multiplier_tend_to_their_limits():
     ratios = forcing.small()["ratios"]
     assert abs(ratios[2] - 1) < abs(ratios[1] - 1) < abs(ratios[0] - 1) < 0.01

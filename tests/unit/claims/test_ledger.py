@@ -247,3 +247,33 @@ def test_a_reader_may_stop_reading(tmp_path, holds, code):
     done = subprocess.run([sys.executable, script, tmp_path / "claims.json"], stdout=taken, stderr=subprocess.PIPE)
     os.close(taken)
     assert done.returncode == code and b"Error" not in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        (None, "is not there: run the workflow's default target"),
+        (b"", "is damaged, or is not JSON"),
+        (b"\xff\xfe[", "is damaged, or is not JSON"),
+        (b"[]", "has no list of claims"),
+        (b'{"claims": []}', "lacks title, preset, data, demo_note, training"),
+        (b'{"claims": [], "title": [], "preset": 1, "data": {}, "demo_note": 7, "training": null}', "is damaged"),
+    ],
+)
+def test_a_table_that_cannot_be_shown_is_told_in_a_sentence(tmp_path, content, sentence):
+    if content is not None:
+        (tmp_path / "claims.json").write_bytes(content)
+    script = ROOT / "workflow/scripts/show_claims.py"
+    command = [sys.executable, script, tmp_path / "claims.json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    assert str(tmp_path / "claims.json") in done.stderr and sentence in done.stderr
+
+    (tmp_path / "claims.json").write_text(json.dumps(table(4, True)))
+    (tmp_path / "numbers.json").write_bytes(content or b"{}")
+    done = subprocess.run([*command, "--numbers", tmp_path / "numbers.json"], capture_output=True, text=True)
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith(f"error: {tmp_path}/numbers.json is damaged")
+        and not done.stdout
+    )

@@ -1,5 +1,6 @@
 """The records of the chapter on the exact minimiser, on sets whose answer is known."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,6 +78,22 @@ def test_a_curve_is_the_loss_at_each_step():
     found = memory.curve(Minimiser.of(images, SHORT), [3, 20], images, SHORT, 5)
     at = Noised.at(20, images, 5, "beyond, memory, curve").losses(Minimiser.of(images, SHORT), SHORT)
     assert torch.equal(found[1], at) and found.shape == (2, 50)
+
+
+def test_samples_are_those_of_one_batch_whatever_is_drawn_at_once(monkeypatch):
+    images = normal(50, 1, 2, 2).float()
+    least = Minimiser.of(images, SHORT)
+    together = memory.sampled(least, images, 7, SHORT, 5)
+    monkeypatch.setattr(memory, "AT_ONCE", 3)
+    assert torch.allclose(memory.sampled(least, images, 7, SHORT, 5), together, atol=1e-5)
+
+
+def test_a_process_of_one_step_has_every_record():
+    """At its only step the mean over t is the loss itself."""
+    digits = read_embedded_digits(8, seed=0)
+    records, _ = memory.measure(digits, VarianceSchedule.linear(1, 0.9, 0.9), PLAN, seed=3)
+    numbers = [value for record in records.values() for value in record.values()]
+    assert np.isfinite(numbers).all() and records["perfect"]["unseen"] > 0
 
 
 def test_measure_gives_every_record_and_what_the_figure_shows():

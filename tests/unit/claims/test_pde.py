@@ -39,15 +39,19 @@ def test_growth_rates_are_those_of_23():
     assert len(rates) == 30 and (rates["k"] != rates["j"]).all()
     assert np.allclose(rates["theory"], rates["k"] ** 2 - rates["j"] ** 2)
     assert np.allclose(rates["relative_error"], np.abs(rates["measured"] - rates["theory"]) / np.abs(rates["theory"]))
-    record = pde.growth_rates(rates)
+    record = pde.growth_rates(rates, 200, 1e-3)
     assert record["worst"] < 0.02 and (record["wrong_signs"], record["pairs"]) == (0, 30)
+    assert record["coarseness"] == pytest.approx(6 * np.pi / 200)
+    assert pde.growth_rates(rates, 4000, 1e-3)["coarseness"] == pytest.approx(0.036)
 
 
 def test_the_worst_rate_and_wrong_signs_are_seen():
     rates = pd.DataFrame({"k": [1, 2], "j": [2, 1], "measured": [3.0, 3.3], "theory": [-3.0, 3.0]})
     rates["relative_error"] = [2.0, 0.1]
     expected = {"worst": 2.0, "worst_k": 1, "worst_j": 2, "wrong_signs": 1, "pairs": 2}
-    assert pde.growth_rates(rates) == expected
+    assert expected.items() <= pde.growth_rates(rates, 400, 1e-3).items()
+    rates.loc[1, "relative_error"] = np.nan  # which must not be passed over
+    assert np.isnan(pde.growth_rates(rates, 400, 1e-3)["worst"])
 
 
 def test_convergence_is_that_in_space_on_the_finest_grid(table):
@@ -119,3 +123,5 @@ def test_measure_on_a_run_that_stands_still():
     assert records["invariants"] == run and run["steps"] == 100 and run["norm_drift"] < 1e-12
     assert records["decay"]["share"] == pytest.approx(1, abs=1e-12) and records["decay"]["t_end"] == pytest.approx(1)
     assert records["total_variation"]["change"] < 1e-10
+    resolved = max(6 * np.pi / 50, 36 * 0.01 * (np.pi / L) ** 2)
+    assert records["growth_rates"]["coarseness"] == pytest.approx(resolved, rel=1e-2)

@@ -105,6 +105,15 @@ def test_laws_are_compared_by_total_variation_where_they_should_be():
     assert reversal.initial_law(study)["variation_high"] == pytest.approx(2.128045 / (2 * 1000**0.5))
 
 
+def test_ends_that_are_all_early_or_late_or_neither_leave_numbers_out():
+    law = {"early": [ONE] * 3, "late": [LAW] * 3, "neither": [ONE, LAW, LAW]}
+    of_time = {"early": [0.1, 0.5, 1.0], "late": [5.0, 6.0, 7.0], "neither": [1.5, 2.0, 4.0]}
+    found = {name: reversal.from_noise(noisy(LAW, law[name]) | {"noisy_ends": np.array(of_time[name])}) for name in law}
+    assert (found["early"]["late"], found["early"]["late_high"]) == (None, None) and found["early"]["early"] > 0
+    assert found["late"]["early"] is None and found["late"]["late"] == 0
+    assert [found["neither"][name] for name in ("late", "late_high", "early")] == [None] * 3
+
+
 def test_a_share_that_is_not_bayes_is_seen_in_standard_errors():
     error = (0.25 / 1000) ** 0.5
     study = noisy(LAW, [LAW] * 3, own=0.5 + 5 * error)

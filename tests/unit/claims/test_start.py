@@ -52,6 +52,24 @@ def test_a_longer_process_starts_nearer_to_the_truth():
     assert found["left_longest"] < found["left"]
 
 
+def test_a_fall_to_rounding_is_a_finite_number_and_one_from_rounding_none():
+    data, tiny = Modes(normal(3), normal(3, seed=1).square()), VarianceSchedule.linear(900, 1e-3, 0.9)
+    processes = {50: VarianceSchedule.linear(50, 1e-3, 0.1), 900: tiny}
+    by_length = {T: errors(data, process) for T, process in processes.items()}
+    found = start.longer(by_length, processes, 50)
+    assert found["fall"] == found["start"] / start.ROUNDING and found["times_longer"] == 18
+    assert start.longer(by_length, processes, 900)["fall"] is None
+    assert start.gaussian(data, by_length[900], tiny, normal(9, 1, 1, 3), normal(9, 1, 1, 3))["kept"] is None
+
+
+def test_processes_that_leave_nothing_of_the_image_are_left_out():
+    digits, schedule = read_embedded_digits(8, seed=0), VarianceSchedule.linear(20, 1e-3, 0.3)
+    records, shown = start.measure(digits, schedule, Plan([40, 5000], [1, 2], 50), seed=3)
+    assert shown["T"].tolist() == [20, 40] and records["longer"]["longest"] == 40
+    records, _ = start.measure(digits, schedule, Plan([5000], [1, 2], 50), seed=3)
+    assert records["longer"]["times_longer"] == 1
+
+
 def test_gaussian_starts_prefer_the_images_that_true_starts_do_not():
     """Two dark images and one bright one: N(0, I) is brighter than the law of x_T, and favours the bright one."""
     schedule = VarianceSchedule.linear(1, 0.8, 0.8)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from engine import checkpoints
 from engine.checkpoints import StateFolder, collect, experiment, fingerprint
 from engine.device import CPU
 from engine.files import write_atomically
@@ -232,3 +233,12 @@ def test_batches_are_saved_as_they_finish(tmp_path):
     calls.clear()
     assert collect(counting(calls), range(7), 2, 2, states).tolist() == [0, 10, 20, 30, 40, 50, 60]
     assert calls == []
+
+
+def test_many_samples_are_not_written_again_after_every_batch(tmp_path, monkeypatch):
+    """Of a saving that takes as long as a batch, one in SAVING batches; and at the end."""
+    states, saved, clock = StateFolder(tmp_path, "a" * 16), [], iter(range(10**6))
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(clock) / 3)  # three readings a batch with a saving
+    monkeypatch.setattr(states, "save", lambda step, *_: saved.append(step))
+    ends = collect(counting([]), range(200), 1, 2, states)
+    assert len(ends) == 200 and saved[0] == 1 and saved[-1] == 200 and len(saved) < 40

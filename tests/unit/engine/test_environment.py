@@ -1,5 +1,6 @@
 """What a job sees of the user's environment, and how many cores it may use."""
 
+import errno
 import getpass
 import os
 import shlex
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from engine import device, environment
-from engine.environment import ForShell, cores, provide, quotas, refusal, shield, wait_asleep
+from engine.environment import ForShell, cores, provide, quotas, refusal, shield, unreadable_settings, wait_asleep
 
 HOSTILE = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -85,15 +86,33 @@ def test_without_name_home_and_cache_these_are_given(tmp_path, monkeypatch):
     assert given["LOGNAME"] == f"user-{os.getuid()}" and given["HOME"] == str(tmp_path)
 
 
-@pytest.mark.parametrize("place", ["home", "cache", "nowhere"])
+class Full:
+    """A file on a disk without space: it can be made, and nothing written into it."""
+
+    def __init__(self, **_):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def write(self, _):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("place", ["home", "cache", "nowhere", "full"])
 def test_a_cache_that_cannot_be_written_to_is_replaced(tmp_path, monkeypatch, place):
-    monkeypatch.setattr(environment.os, "access", lambda folder, _: not str(folder).startswith(str(tmp_path / "ro")))
-    (tmp_path / "ro").mkdir()
+    (tmp_path / "file").touch()  # below which root too can make no folder
     given = {
-        "home": {"HOME": str(tmp_path / "ro")},
-        "cache": {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "ro/cache")},
-        "nowhere": {"HOME": str(tmp_path / "ro/missing/home")},
+        "home": {"HOME": str(tmp_path / "file")},
+        "cache": {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "file/cache")},
+        "nowhere": {"HOME": str(tmp_path / "file/missing/home")},
+        "full": {"HOME": str(tmp_path)},
     }[place]
+    if place == "full":
+        monkeypatch.setattr(environment.tempfile, "TemporaryFile", Full)
     provide(given, tmp_path / "own")
     assert given["XDG_CACHE_HOME"] == str(tmp_path / "own/cache")
     assert given["MPLCONFIGDIR"] == str(tmp_path / "own/matplotlib")
@@ -146,6 +165,7 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch):
     monkeypatch.setattr(environment, "quotas", lambda _: [])
     assert cores({}) == cores({"OMP_NUM_THREADS": "1"}) == cores({"OMP_NUM_THREADS": "64"}) == 6
     assert cores({"SLURM_CPUS_PER_TASK": "4"}) == cores({"SLURM_CPUS_ON_NODE": "4"}) == cores({"NSLOTS": "4"}) == 4
+    assert cores({"PBS_NP": "4"}) == cores({"PBS_JOBID": "7.head", "NCPUS": "4"}) == 4 and cores({"NCPUS": "4"}) == 6
     assert cores({"SLURM_CPUS_PER_TASK": "4(x2)"}) == cores({"SLURM_CPUS_ON_NODE": "0"}) == 6
     monkeypatch.setattr(environment, "quotas", lambda _: [2.5, 4.0])
     assert cores({}) == 2
@@ -166,3 +186,13 @@ def test_a_job_uses_no_more_threads_than_it_may(monkeypatch):
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_settings_in_another_encoding_are_named(tmp_path):
+    sound, latin, wide = (tmp_path / f"{name}.yaml" for name in ("sound", "latin", "wide"))
+    sound.write_text("agent: Zoë", encoding="utf-8")
+    latin.write_text("agent: Zoë", encoding="latin-1")
+    wide.write_text("agent: Zoë", encoding="utf-16")
+    assert unreadable_settings([str(sound), str(tmp_path), str(tmp_path / "missing.yaml")]) == ""
+    for file in (latin, wide):
+        assert unreadable_settings([str(sound), str(file)]).startswith(f"{file} is not text in UTF-8: save it")

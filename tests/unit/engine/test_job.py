@@ -1,6 +1,7 @@
 """How a job ends: a sentence for what is not the program's fault, a traceback for what is, and no secret in a line."""
 
 import errno
+import json
 import logging
 import resource
 import signal
@@ -21,6 +22,7 @@ from engine import disk
 from engine.errors import UserError
 from engine.files import write_atomically, write_json
 from engine.job import job
+from engine.tensors import write_tensors
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +85,7 @@ CORRECTABLE = [
     (raises(MemoryError()), "rule second ran out of memory"),
     (raises(OSError(errno.ENOMEM, "Cannot allocate memory")), "rule second ran out of memory"),
     (raises(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")), "rule second ran out of memory"),
+    (raises(RuntimeError("can't start new thread")), "rule second cannot start a thread: raise the limit of processes"),
     (raises(RuntimeError("std::bad_alloc")), "rule second ran out of memory"),
     (allocate, "rule second ran out of memory"),
     (of_numpy, "rule second ran out of memory"),
@@ -156,6 +159,32 @@ def test_an_input_that_was_damaged_since_is_told_with_its_name(rule, damage):
 
     said = rule.run(work)
     assert f"rule second cannot use {rule.input}" in said and "Traceback" not in said and "delete it" in said
+
+
+UNREADABLE = [
+    *((".npz", damage) for damage in (truncate, alter, empty, replace_by_text)),
+    *((ending, damage) for ending in (".safetensors", ".json") for damage in (truncate, empty, replace_by_text)),
+    (".csv", empty),
+    (".tsv", empty),
+]
+
+
+@pytest.mark.parametrize("ending, damage", UNREADABLE)
+def test_a_damaged_input_is_named_without_the_logs_of_earlier_rules_too(tmp_path, ending, damage):
+    """Of what its name's ending says it is; no ending says what a table or a file of weights must hold."""
+    file = tmp_path / f"in{ending}"
+    if ending == ".npz":
+        np.savez(file, a=np.arange(1000))
+    elif ending == ".safetensors":
+        write_tensors(file, {"a": torch.arange(1000.0)})
+    else:
+        file.write_text(json.dumps({"a": "x" * 400}))
+    rule = Rule(tmp_path)
+    rule.input = str(file)
+    assert "unexpected error" in rule.run(raises(KeyError("b")))  # sound, and so a bug
+    damage(file)
+    said = rule.run(raises(KeyError("b")))
+    assert f"rule second cannot use {file} (" in said and "delete it, and run again" in said and "Traceback" not in said
 
 
 def test_a_file_that_was_replaced_on_purpose_may_be_used_and_is_named(rule):

@@ -80,6 +80,16 @@ BAD = [
         "figures.training_images is 9999, but there are 1,437 training images of digits",
     ),
     ({"data": {"source": "digits"}, "samples": {"originals": 1438}}, "samples.originals is 1438, but there are 1,437"),
+    (
+        {"data": {"source": "digits"}, "beyond": {"network": True, "steps": {"images": 1500}}},
+        "beyond.steps.images is 1500, but there are 1,437 training images of digits: use at most that",
+    ),
+    ({"beyond": {"start": {"draws": 1_000_000}}}, "beyond.start.draws is 1000000, but must be a number of starts"),
+    ({"beyond": {"reversal": {"end": 1e-300}}}, "beyond.reversal.end is 1e-300, but must be a time from 1.0e-6"),
+    ({"pde": {"length": 0.1}}, "pde.t_end is 4, which is 3.95e+03 times 1 / lambda_1 with pde.length = 0.1"),
+    ({"agent": "Zo\ud800"}, "agent is 'Zo\\ud800', but must be who runs it"),
+    ({"ddpm": {"start": "x" * 5000}}, "but must be the path of a folder of weights"),
+    ({"execution": {"mirrors": ["/data\nmnist"]}}, "execution.mirrors.0 is "),
     ({"figures": {"image": 60_000}}, "figures.image is 60000, but there are 60,000 training images of mnist, counted"),
     ({"classifier": {"batch_size": 60_001}}, "classifier.batch_size is 60001, but there are 60,000 training images"),
 ]

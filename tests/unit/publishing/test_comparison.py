@@ -2,9 +2,12 @@
 
 import copy
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from engine.errors import UserError
 from publishing.comparison import LEVEL, beside_reference, compare, write_reference
@@ -123,3 +126,26 @@ def test_a_run_that_became_the_reference_agrees_with_it_and_a_changed_one_does_n
 def test_a_preset_without_a_reference_is_told_so(run, tmp_path):
     with pytest.raises(UserError, match=r"there is no reference .*none\.json: only the presets in .* have one"):
         beside_reference(run, tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"quantities": 7}', b'{"quantities": {"x": 1}}'])
+def test_a_run_or_a_reference_that_cannot_be_compared_is_told_in_a_sentence(run, tmp_path, content):
+    reference = tmp_path / "mine.json"
+    write_reference(run, reference)
+    for file in (reference, run / "claims/samples.json", run / "numbers.json"):
+        before = file.read_bytes()
+        file.write_bytes(content)
+        command = [sys.executable, ROOT / "workflow/scripts/compare_run.py", run, reference]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+        assert any(
+            name in done.stderr for name in (["mine.json", "the reference has"] if file == reference else [str(run)])
+        )
+        file.write_bytes(before)
+
+
+def test_a_run_that_is_not_there_is_told_in_a_sentence(run, tmp_path):
+    write_reference(run, tmp_path / "mine.json")
+    command = [sys.executable, ROOT / "workflow/scripts/compare_run.py", tmp_path / "none", tmp_path / "mine.json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr == f"error: {tmp_path}/none/numbers.json: No such file or directory\n"

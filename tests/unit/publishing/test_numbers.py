@@ -115,6 +115,13 @@ def test_costs_add_up_shards_and_know_what_was_not_measured(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("content", ["", "s\tmax_rss\tcpu_time\n", "a\tb\n1\t2\n", "\0\1"])
+def test_a_damaged_benchmark_file_is_named(tmp_path, content):
+    (tmp_path / "a_rule.tsv").write_text(content)
+    with pytest.raises(UserError, match=r"a_rule\.tsv is damaged, or is not a benchmark file"):
+        companion.costs([tmp_path / "a_rule.tsv"])
+
+
 def test_commonest_error():
     confusion = pd.DataFrame(np.diag([50] * 10))
     assert companion.commonest_error(confusion) is None
@@ -139,6 +146,7 @@ def broken(tmp_path: Path, edit) -> Path:
     "edit, sentence",
     [
         (lambda ledger: ledger.pop("claims"), "has no list of claims: delete it and run again"),
+        (lambda ledger: ledger.pop("title"), "lacks title: delete it and run again"),
         (lambda ledger: ledger["claims"][1].pop("why"), r"claim 2 \(growth\) in .* lacks why: delete it"),
         (
             lambda ledger: ledger["claims"][0].update(verdict="maybe"),

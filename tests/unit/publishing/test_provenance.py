@@ -169,7 +169,7 @@ def test_a_run_is_gathered_from_the_inputs_of_its_rule(tmp_path, monkeypatch):
     folder = tmp_path / "results"
     for file in ("logs/a.log", "logs/describe_run.log", "benchmarks/b.tsv", "benchmarks/describe_run.tsv", "c.csv"):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text("")
+        (folder / file).write_text("s\th:m:s\tio_in\n" if file.endswith(".tsv") else "")
     for file, content in (("data.json", [{"url": "u"}]), ("training.json", {"device": "CPU"})):
         (tmp_path / file).write_text(json.dumps(content))
     files = {
@@ -207,7 +207,9 @@ def test_packages_are_named_in_the_version_that_a_job_imports(tmp_path, monkeypa
 def test_stray_files_among_the_logs_and_benchmarks_are_not_listed(tmp_path):
     for file in ("logs/a.log", "logs/._a.log", "benchmarks/a.tsv", "benchmarks/._a.tsv"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).write_bytes(b"\xff")
+        (tmp_path / file).write_bytes(b"s\th:m:s\tmax_rss\n1.5\t0:00:01\t7\n")
+    (tmp_path / "benchmarks/notes.tsv").write_text("mine\n")
+    (tmp_path / "benchmarks/empty.tsv").touch()
     assert provenance.records(tmp_path, "other") == [tmp_path / "benchmarks/a.tsv", tmp_path / "logs/a.log"]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ive
+from scipy.special import ive, logsumexp
 
 from diffusion.pde import Grid, Stepper
 
@@ -121,9 +121,9 @@ def takeover(a: Array, levels: Array, sigma: float, dt: float, kicks: Iterable[A
 
     `a`, (paths, n), are the starts, and `kicks` the increments of W, (paths, n) for each step.
     """
-    time = np.full(len(a), np.inf)
-    led = np.zeros(a.shape, bool)
     before, rows = a[:, 0] ** 2, np.arange(len(a))
+    time = np.where(before > 0.5, 0.0, np.inf)
+    led = np.zeros(a.shape, bool)
     led[rows, (a**2).argmax(axis=1)] = True
     for i, dW in enumerate(kicks):
         a = step(a, levels, sigma, dt, dW)
@@ -150,15 +150,28 @@ def seeds(a: Array, levels: Array, sigma: float) -> Array:
     return sigma * np.sqrt(np.sum(np.where(ahead > 0, a**2 / (2 * np.where(ahead > 0, ahead, 1)), 0), axis=1))
 
 
-def takeover_from(a: Array, levels: Array, longest: float = 100.0) -> Array:
-    """When phi_1 holds half of (21) without noise, from starts a, (m, n), by the exact solution and bisection: (m,)."""
-    low, high = np.zeros(len(a)), np.full(len(a), longest)
+LONGEST = 100.0
+"""In units of 1 / lambda_1: a start that takes longer, or for ever, is one without a cascade to phi_1."""
+
+
+def takeover_from(a: Array, levels: Array) -> Array:
+    """When phi_1 holds half of (21) without noise, from starts a, (m, n), by the exact solution and bisection: (m,);
+    infinite if that takes longer than LONGEST.
+    """
+    with np.errstate(divide="ignore"):  # of an amplitude that is 0
+        logs = np.log(np.abs(a))
+
+    def over(
+        t: Array,
+    ) -> NDArray[np.bool_]:  # in logarithms: squares of small parts would vanish
+        return logs[:, 0] > logsumexp(2 * (logs[:, 1:] - np.outer(t, levels[1:] - levels[0])), axis=1) / 2
+
+    low, high = np.zeros(len(a)), np.full(len(a), LONGEST)
+    reached = over(high)
     for _ in range(60):
         middle = (low + high) / 2
-        parts = (a * np.exp(-np.outer(middle, levels - levels[0]))) ** 2
-        over = parts[:, 0] > parts[:, 1:].sum(axis=1)
-        low, high = np.where(over, low, middle), np.where(over, middle, high)
-    return high
+        low, high = np.where(over(middle), low, middle), np.where(over(middle), middle, high)
+    return np.where(reached, high, np.inf)
 
 
 # ---- the stationary law --------------------------------------------------------------------------------------------

@@ -250,11 +250,16 @@ def undoing(arrays: Mapping[str, Array]) -> dict:
     """
     differences = arrays["right_tikhonov"].astype(float) - arrays["right_carried"]
     intervals = [mean(one, cases=len(differences)) for one in differences]
+    shares = {name: arrays[f"right_{name}"].mean(axis=1).tolist() for name in ("tikhonov", "carried")}
     return {
+        **{
+            f"{name}_{place}": values[at]
+            for name, values in shares.items()
+            for place, at in (("first", 0), ("last", -1))
+        },
         "gains": [gain for gain, _, _ in intervals],
         "gain_high": max(high for _, _, high in intervals),
-        "tikhonov": arrays["right_tikhonov"].mean(axis=1).tolist(),
-        "carried": arrays["right_carried"].mean(axis=1).tolist(),
+        **shares,
         "ends": arrays["ends"].tolist(),
         "images": differences.shape[1],
     }

@@ -5,6 +5,7 @@ One function for each record of beyond/forcing.json; each also returns what the 
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from beyond.forcing import (
+    LONGEST,
     bingham_marginal,
     bingham_squares,
     coordinates,
@@ -112,6 +114,8 @@ def weak(seed: int, paths: int) -> Record:
         "order": value,
         "order_low": value - half,
         "order_high": value + half,
+        "uncertainty": half,
+        "paths": paths,
         "errors": errors.tolist(),
         "noise": noise.tolist(),
         "steps": dts,
@@ -243,26 +247,27 @@ def cascade(
     """The cascade of figure 7, from its start: the time until phi_1 holds half of (21), in units of 1 / lambda_1, and
     how many modes lead until then, without noise and, in the median over paths, with noise of increasing sigma; beside
     it the time by theory, in which noise only adds to the start (`seeds`). To be shown, one path with `sigma`, and the
-    one without.
+    one without. A start from which phi_1 never gets there without noise has no time `quiet`.
     """
     n = len(amplitudes)
     levels = eigenvalue(np.arange(1, n + 1), length)
     levels, start = levels / levels[0], np.sqrt(levels) * np.array(amplitudes)
     start /= np.linalg.norm(start)
-    steps = round(1.5 * takeover_from(start[None], levels)[0] / dt)
-    quiet, led_quiet = takeover(start[None], levels, 0.0, dt, np.zeros((steps, 1, n)))
+    steps = round(1.5 * min(takeover_from(start[None], levels)[0], LONGEST) / dt)
+    quiet, led_quiet = takeover(start[None], levels, 0.0, dt, repeat(np.zeros((1, n)), steps))
     sigmas, times, theory, led = np.geomspace(1e-13, 1e-1, 13), [], [], []
     (normal,) = kicks(seed, "cascade, seeds", 1, 1.0, 4000, n)
     for one in sigmas:
         source = kicks(seed, f"cascade, {one:.0e}", steps, dt, paths, n)
         time, modes = takeover(np.tile(start, (paths, 1)), levels, one, dt, source)
-        times.append(np.quantile(time, [0.05, 0.5, 0.95]))
+        times.append(np.quantile(np.minimum(time, steps * dt), [0.05, 0.5, 0.95]))
         led.append(float(np.median(modes)))
         theory.append(float(np.median(takeover_from(start + seeds(start, levels, one) * normal, levels))))
     medians = np.array(times)[:, 1]
     weak = sigmas < 0.05
     record = {
-        "quiet": float(quiet[0]),
+        "quiet": float(quiet[0]) if np.isfinite(quiet[0]) else None,
+        "longest": LONGEST,
         "modes_quiet": int(led_quiet[0]),
         "sigmas": sigmas.tolist(),
         "times": medians.tolist(),

@@ -116,10 +116,15 @@ def convergence(table: pd.DataFrame) -> dict:
     return {"order": float(finest["order"]), "error": float(finest["error"]), "cells": int(finest["cells"])}
 
 
-def growth_rates(table: pd.DataFrame) -> dict:
-    """The worst rate of a `growth_rate_table`, and how many have the wrong sign."""
-    worst = table.loc[table["relative_error"].idxmax()]
+def growth_rates(table: pd.DataFrame, cells: int, dt: float) -> dict:
+    """The worst rate of a `growth_rate_table`, and how many have the wrong sign; and how coarse it was measured, with
+    `cells` and steps `dt`, the latter in units of 1 / lambda_1: the larger of the phase of the highest mode across a
+    cell, k pi / N, and its decay in a step, lambda_k dt.
+    """
+    worst = table.loc[table["relative_error"].fillna(np.inf).idxmax()]
     return {
+        "coarseness": float(max(MODES[-1] * np.pi / cells, MODES[-1] ** 2 * dt)),
+        "cells": cells,
         "worst": float(worst["relative_error"]),
         "worst_k": int(worst["k"]),
         "worst_j": int(worst["j"]),
@@ -209,10 +214,11 @@ def measure(
 ) -> dict[str, dict]:
     """All records of claims/pde.json, from the run of figure 7 with its `solution` and from the two studies' tables."""
     modes = (solution["t"], solution["amplitudes"], solution["eigenvalues"])
+    dt = solution["t"][-1] / run["steps"]
     return {
         "invariants": invariants(run),
         "convergence": convergence(convergence_rows),
-        "growth_rates": growth_rates(rates),
+        "growth_rates": growth_rates(rates, solution["u"].shape[1], dt * solution["eigenvalues"][1]),
         "total_variation": total_variation(solution["u"]),
         "at_rest": at_rest(),
         "decay": decay(*modes),

@@ -433,18 +433,18 @@ def own_start(study: Mapping[str, Array]) -> dict:
 def from_noise(study: Mapping[str, Array]) -> dict:
     """From the stationary law: the distance of the arrivals' law from the initial law, at worst where T is later than
     T* by LATE / lambda_1, with an upper bound that holds at 95% for all of these cases, and at best where it is earlier
-    by 1 / lambda_1.
+    by 1 / lambda_1; None where there is no such T.
     """
     variation = total_variation(study["counts"][:, :, 1], PROBABILITY)
     paths = int(study["counts"][0, 0, 1].sum())
     after = (study["noisy_ends"] - study["forget"][:, None]) * eigenvalue(1, L)
-    worst_late = variation[after >= LATE].max()
+    late, early = variation[after >= LATE], variation[after <= -1]
     return {
-        "late": float(worst_late),
-        "late_high": float(total_variation_bound(worst_late, paths, int(np.sum(after >= LATE)))),
-        "early": float(variation[after <= -1].min()),
-        "cases_late": int(np.sum(after >= LATE)),
-        "cases_early": int(np.sum(after <= -1)),
+        "late": float(late.max()) if late.size else None,
+        "late_high": float(total_variation_bound(late.max(), paths, late.size)) if late.size else None,
+        "early": float(early.min()) if early.size else None,
+        "cases_late": late.size,
+        "cases_early": early.size,
         "margin": LATE,
         "paths": paths,
     }

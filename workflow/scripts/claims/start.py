@@ -23,6 +23,10 @@ from engine.randomness import generator
 
 NAMES = ("start", "steps", "last", "total")
 """The errors of `beyond.start.Errors`."""
+LEAST = 1e-260
+"""Of alpha_bar_T: a process that leaves less of the image is left out."""
+ROUNDING = 1e-9
+"""An error below this is one of rounding."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def gaussian(data: Modes, errors: Errors, schedule: VarianceSchedule, train: Ten
         **sizes,
         **{f"share_of_{name}": value for name, value in errors.shares().items()},
         "at_T": at_T,
-        "kept": sizes["start"] / at_T,
+        "kept": sizes["start"] / at_T if at_T > ROUNDING else None,
         "spread": spread,
         "relative": sizes["total"] / spread,
         "test_images": between**0.5,
@@ -75,13 +79,16 @@ def memory(data: Modes, schedule: VarianceSchedule) -> dict:
 
 
 def longer(by_length: dict[int, Errors], processes: dict[int, VarianceSchedule], T: int) -> dict:
-    """How the start's error falls from the run's T to the largest of other T, beside what the schedules leave."""
+    """How the start's error falls from the run's T to the largest of other T, beside what the schedules leave. A fall
+    to less than ROUNDING is reported as one to that; from less there is none.
+    """
     longest = max(processes)
     here, there = by_length[T].sizes(), by_length[longest].sizes()
     return {
         "T": T,
         "longest": longest,
-        "fall": here["start"] / there["start"],
+        "times_longer": longest / T,
+        "fall": here["start"] / max(there["start"], ROUNDING) if here["start"] > ROUNDING else None,
         "start": here["start"],
         "start_longest": there["start"],
         "total_longest": there["total"],
@@ -124,8 +131,8 @@ def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -
     train = rescale(digits.train_images)
     data, vectors = modes_of(train)
     T, beta = schedule.T, schedule.beta
-    lengths = sorted({T, *plan.lengths})
-    processes = {length: VarianceSchedule.linear(length, float(beta[1]), float(beta[-1])) for length in lengths}
+    every = (VarianceSchedule.linear(length, float(beta[1]), float(beta[-1])) for length in sorted({T, *plan.lengths}))
+    processes = {process.T: process for process in every if process.alpha_bar[-1] > LEAST}
     finer = {times: ContinuousSchedule(schedule).refined(times) for times in plan.refinements}
     by_length = {length: errors(data, process) for length, process in processes.items()}
     by_steps = {times: errors(data, process) for times, process in finer.items()}
@@ -140,7 +147,7 @@ def measure(digits: Digits, schedule: VarianceSchedule, plan: Plan, seed: int) -
         ),
     }
     shown = {
-        "T": np.array(lengths),
+        "T": np.array(list(processes)),
         **{f"{name}_by_length": _sizes(by_length.values(), name) for name in NAMES},
         "refinements": np.array(list(finer)),
         **{f"{name}_by_steps": _sizes(by_steps.values(), name) for name in NAMES},

@@ -30,6 +30,10 @@ STEPS_BETWEEN_VOTES = 10
 """Several processes agree on whether to save or to stop once in this many steps: each vote makes a GPU wait."""
 
 
+SAVING = 20
+"""So many times as long as samples took to be saved, others are drawn before they are saved again."""
+
+
 class Resumable(Protocol):
     """A training that can be saved after any step, and go on from there."""
 
@@ -174,19 +178,32 @@ def collect(
     hardware: Hardware = CPU,
 ) -> Tensor:
     """The ends x_0, (n, ...) on the CPU, of `process(indices, batch_size)`, which takes one batch after the other
-    through `steps` steps (t, x_t), down to t = 0. Each batch is saved when it is finished; the same call
-    continues after it.
+    through `steps` steps (t, x_t), down to t = 0. Batches are saved when they are finished, all of them together; the
+    same call continues after them. Where there are so many that to save them takes long, that is done less often,
+    and takes a twentieth of the time at most.
     """
     states.remove_partial()
-    _, tensors, record = states.load() or (0, {"ends": torch.empty(0)}, {"seconds": 0.0})
-    ends, started = tensors["ends"], time.monotonic() - record["seconds"]
-    left = indices[len(ends) :]
-    if len(ends):
-        logger.info("continuing after %d of %d", len(ends), len(indices))
-    for t, x in follow(process(left, batch_size), "sampling", -(-len(left) // batch_size) * steps, wait=hardware.wait):
-        if t == 0:
-            ends = torch.cat([ends, x.cpu()]) if len(ends) else x.cpu()
-            states.save(len(ends), {"ends": ends}, {"seconds": time.monotonic() - started})
+    done, tensors, record = states.load() or (0, {"ends": torch.empty(0)}, {"seconds": 0.0})
+    ends, started, due = tensors["ends"], time.monotonic() - record["seconds"], 0.0
+    left = indices[done:]
+    if done:
+        logger.info("continuing after %d of %d", done, len(indices))
+
+    def save() -> int:
+        states.save(len(ends), {"ends": ends}, {"seconds": time.monotonic() - started})
+        return len(ends)
+
+    try:
+        batches = -(-len(left) // batch_size)
+        for t, x in follow(process(left, batch_size), "sampling", batches * steps, wait=hardware.wait):
+            if t == 0:
+                ends = torch.cat([ends, x.cpu()]) if len(ends) else x.cpu()
+                if (now := time.monotonic()) >= due:
+                    done = save()
+                    due = time.monotonic() + SAVING * (time.monotonic() - now)
+    finally:  # at the end, and where it is stopped
+        if len(ends) > done:
+            save()
     states.remove_old_experiments()
     return ends
 

@@ -9,7 +9,8 @@ import os
 import pwd
 import shlex
 import sys
-from collections.abc import Mapping, MutableMapping
+import tempfile
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 INDEX = (
@@ -17,8 +18,8 @@ INDEX = (
     "KEYRING_PROVIDER", "NO_CACHE_DIR", "NO_INDEX", "PROXY", "RETRIES", "TIMEOUT", "TRUSTED_HOST", "USE_FEATURE",
 )  # fmt: skip
 """pip's settings that say where packages come from; all others could say where they go, or which they are."""
-ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_NUMPROC")
-"""Where Slurm, SGE and LSF tell a job its number of cores."""
+ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_NUMPROC", "PBS_NP")
+"""Where Slurm, SGE, LSF and Torque tell a job its number of cores; PBS has the name NCPUS, which others use too."""
 
 
 OTHERS = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV")
@@ -83,9 +84,15 @@ def provide(environment: MutableMapping[str, str], folder: Path) -> None:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether files can be written into a folder, or it can be made."""
-    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    """Whether a file can be written into a folder, which is made if it is not there. On a full disk it cannot, whatever
+    the permissions are.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            return file.write(bytes(4096)) == 4096
+    except OSError:
+        return False
 
 
 def refusal(environment: Mapping[str, str], folder: Path) -> str:
@@ -107,13 +114,28 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
     return ""
 
 
+def unreadable_settings(files: Iterable[str]) -> str:
+    """One sentence on the first of these files of settings that is no text in UTF-8, since Snakemake, which reads them,
+    would not say which; else empty. What is not there is left to Snakemake.
+    """
+    for file in filter(os.path.isfile, files):
+        try:
+            Path(file).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return f"{file} is not text in UTF-8: save it in this encoding, which editors let you choose"
+        except OSError as error:
+            return f"{file} cannot be read: {error.strerror}"
+    return ""
+
+
 def cores(environment: Mapping[str, str] = os.environ, groups: Path = Path("/proc/self/cgroup")) -> int:
     """How many cores this process may use: those that it is bound to, a container's quota, a scheduler's allocation.
 
     The user's OMP_NUM_THREADS is about the threads of one program, and not asked.
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allotted = [int(value) for name in ALLOCATIONS if (value := environment.get(name, "")).isdecimal() and int(value)]
+    names = (*ALLOCATIONS, "NCPUS") if "PBS_JOBID" in environment else ALLOCATIONS
+    allotted = [int(value) for name in names if (value := environment.get(name, "")).isdecimal() and int(value)]
     return max(1, min([bound, *allotted, *map(math.floor, quotas(groups))]))
 
 

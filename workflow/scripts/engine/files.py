@@ -60,11 +60,13 @@ def reading(file: Path | str, expected: str) -> Iterator[None]:
 def read_json(file: Path | str) -> Any:
     """The content of a JSON file. Raises UserError, which names it, if it is not JSON, or holds NaN or infinity."""
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"it holds {constant}")
+    def finite(number: str) -> float:
+        if not math.isfinite(value := float(number)):
+            raise ValueError(f"it holds {number}")
+        return value
 
     with reading(file, "JSON"):
-        return json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=refuse)
+        return json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=finite, parse_float=finite)
 
 
 def write_json(file: Path | str, content: Any) -> None:

@@ -1,5 +1,6 @@
 """What every script does around its work: a log, and one clear sentence for an error that the user can correct."""
 
+import json
 import logging
 import os
 import re
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 from engine import disk
 from engine.errors import UserError
@@ -79,6 +81,11 @@ def explain(error: Exception, snakemake) -> str | None:
     """One sentence on an error that is none of the program's own; None if it may be."""
     if isinstance(error, OSError) and (trouble := disk.trouble(error, snakemake.output)):
         return f"rule {snakemake.rule} stopped {trouble}"
+    if "can't start new thread" in str(error):
+        return (
+            f"rule {snakemake.rule} cannot start a thread: raise the limit of processes (ulimit -u), or run fewer jobs "
+            "at once (--cores 1)"
+        )
     if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, f"{type(error).__name__}: {error}", re.I):
         return (
             f"rule {snakemake.rule} ran out of memory ({' '.join(str(error).split())[:200]}): free some, run fewer "
@@ -89,6 +96,34 @@ def explain(error: Exception, snakemake) -> str | None:
             f"rule {snakemake.rule} cannot use {', '.join(changed)} ({type(error).__name__}: {error}), which is not "
             "what an earlier rule wrote there: delete it, and run again to make it anew"
         )
+    for file in snakemake.input:
+        if reason := unreadable(Path(file)):
+            return f"rule {snakemake.rule} cannot use {file} ({reason}): delete it, and run again to make it anew"
+    return None
+
+
+def unreadable(file: Path) -> str | None:
+    """Why a file is not what its name's ending says; None if it is, or the ending says nothing of it. Only Python's own
+    library is used, since not every environment has those that the files are of.
+    """
+    try:
+        match file.suffix:
+            case ".json":
+                json.loads(file.read_text(encoding="utf-8"))
+            case ".csv" | ".tsv":
+                if not file.read_text(encoding="utf-8").strip():
+                    return "it is empty"
+            case ".npz":
+                with ZipFile(file) as archive:
+                    return f"its part {damaged} is damaged" if (damaged := archive.testzip()) else None
+            case ".safetensors":
+                content = file.read_bytes()
+                header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+                ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+                if len(content) != 8 + int.from_bytes(content[:8], "little") + max(ends, default=0):
+                    return "it is cut short"
+    except Exception as reason:
+        return f"{type(reason).__name__}: {reason}"
     return None
 
 

@@ -1,9 +1,11 @@
-"""What programs print for a reader, who may stop reading."""
+"""What programs of the command line print: for a reader, who may stop reading, and of an error a sentence."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from engine.errors import UserError
 
 
 @contextmanager
@@ -14,3 +16,16 @@ def until_read() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """An error inside that the user can correct, or a file that cannot be read or written, ends the program with one
+    sentence and the exit code 1.
+    """
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")

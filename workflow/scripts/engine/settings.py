@@ -81,9 +81,13 @@ def _of_images(settings: Settings, training_images: Mapping[str, int]) -> list[s
         return [f"data.source is {source!r}, but must be {', '.join(others)}, or {last}, a source of images"]
     there, of = training_images[source], f"there are {training_images[source]:,} training images of {source}"
     sentences = []
-    for section, key in (("figures", "training_images"), ("samples", "originals")):
-        if (asked := settings[section][key]) > there:
-            sentences.append(f"{section}.{key} is {asked}, but {of}: use at most that")
+    numbers = {
+        "figures.training_images": figures["training_images"],
+        "samples.originals": settings["samples"]["originals"],
+    }
+    if settings["beyond"]["network"]:  # as many training images stand beside them
+        numbers["beyond.steps.images"] = settings["beyond"]["steps"]["images"]
+    sentences += [f"{key} is {n}, but {of}: use at most that" for key, n in numbers.items() if n > there]
     if figures["image"] >= there:
         sentences.append(f"figures.image is {figures['image']}, but {of}, counted from 0: use a smaller number")
     if classifier["weights"] == "train" and classifier["batch_size"] > there:
@@ -127,6 +131,12 @@ def _of_pde(pde: Settings) -> list[str]:
         sentences.append(
             f"pde.length is {pde['length']}, on which a mode takes {steps:.3g} steps of pde.dt to grow tenfold, more "
             f"than {MOST_STEPS:,}: lower it, or raise pde.dt"
+        )
+    # A mean, which is taken out of figure 7's run, would grow as exp(lambda_1 t) over the first mode.
+    if (units := t_end * (math.pi / pde["length"]) ** 2) > SMALLEST:
+        sentences.append(
+            f"pde.t_end is {t_end:g}, which is {units:.3g} times 1 / lambda_1 with pde.length = {pde['length']:g}: at "
+            f"most {SMALLEST:g} can be computed; lower it, or raise pde.length"
         )
     if pde["amplitudes"][-1] == 0:
         sentences.append("pde.amplitudes ends in 0: leave the last modes out, or give them an amplitude")

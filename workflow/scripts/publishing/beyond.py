@@ -105,7 +105,8 @@ def forcing_cascade(data: dict) -> Figure:
     ax.fill_between(sigmas, times[:, 0], times[:, 2], color="0.85", linewidth=0)
     ax.semilogx(sigmas, times[:, 1], "o", color="black", markerfacecolor="white", markersize=4, label="median")
     ax.semilogx(sigmas, data["cascade_theory"], color="black", linewidth=1, linestyle=(0, (4, 2)), label="theory")
-    ax.axhline(float(data["cascade_quiet_time"]), color=GREY, linestyle=":", linewidth=0.9, label="without noise")
+    if np.isfinite(quiet := float(data["cascade_quiet_time"])):
+        ax.axhline(quiet, color=GREY, linestyle=":", linewidth=0.9, label="without noise")
     ax.set(
         xlabel=r"$\sigma$", ylabel="$t$", title=r"$\varphi_1$ holds half of (21): 5% to 95% of paths", ylim=(0, None)
     )

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import stats
 
 from engine.errors import UserError
-from engine.files import read_json, write_json
+from engine.files import read_json, reading, write_json
 from publishing.origin import commit, processor
 
 LEVEL = 1e-3
@@ -127,8 +127,9 @@ def _line(name: str, here: Quantity, reference: Quantity) -> Line:
 
 def of_run(run: Path) -> tuple[dict, dict[str, Quantity]]:
     """The numbers.json of the run in the folder `run`, and what is compared of it."""
-    numbers = read_json(run / "numbers.json")
-    return numbers, quantities(numbers, read_json(run / "claims" / "samples.json"))
+    numbers, samples = read_json(run / "numbers.json"), read_json(run / "claims" / "samples.json")
+    with reading(run, "a run of this version"):
+        return numbers, quantities(numbers, samples)
 
 
 def write_reference(run: Path, reference: Path) -> None:
@@ -146,6 +147,7 @@ def beside_reference(run: Path, reference: Path) -> tuple[list[Line], str]:
     if not reference.is_file():
         raise UserError(f"there is no reference {reference}: only the presets in {reference.parent} have one")
     there = read_json(reference)
-    lines = list(compare(here, there["quantities"]))
-    agreeing = f"{sum(line.agrees for line in lines)} of {len(lines)} numbers agree with the reference"
-    return lines, f"{agreeing}, which was made on {there['made']['processor']}."
+    with reading(reference, "the reference of a run"):
+        lines = list(compare(here, there["quantities"]))
+        agreeing = f"{sum(line.agrees for line in lines)} of {len(lines)} numbers agree with the reference"
+        return lines, f"{agreeing}, which was made on {there['made']['processor']}."

@@ -15,9 +15,10 @@ from diffusion.forward import VarianceSchedule
 from diffusion.pde import leading_modes
 from diffusion.sources import SOURCES
 from engine.errors import UserError
-from engine.files import read_json
+from engine.files import read_json, reading
 from publishing.origin import pins
 
+TABLE = ("title", "preset", "data", "demo_note", "training")
 CLAIM = (
     "id", "of", "place", "statement", "kind", "test", "threshold", "why", "since", "revised",
     "value", "verdict", "detail",
@@ -141,16 +142,13 @@ def costs(benchmarks: Iterable[Path | str]) -> list[dict]:
     """Time and memory of each rule from Snakemake's benchmark files, in their order, a rule's jobs together:
     [{"rule", "jobs", "seconds", "cpu_seconds", "peak_mb"}, ...]. What Snakemake could not measure is None.
     """
-    jobs = pd.DataFrame(
-        [
-            {
-                "rule": re.sub(r"_(\d+-of-\d+|eta\d_\d+|t\d+)$", "", Path(file).stem),
-                **pd.read_csv(file, sep="\t").iloc[-1].to_dict(),
-            }
-            for file in benchmarks
-        ]
-    )
-    jobs[["s", "cpu_time", "max_rss"]] = jobs[["s", "cpu_time", "max_rss"]].apply(pd.to_numeric, errors="coerce")
+    rows, columns = [], ["s", "cpu_time", "max_rss"]
+    for file in map(Path, benchmarks):
+        with reading(file, "a benchmark file"):
+            last = pd.read_csv(file, sep="\t")[columns].iloc[-1]
+        rows.append({"rule": re.sub(r"_(\d+-of-\d+|eta\d_\d+|t\d+)$", "", file.stem), **last.to_dict()})
+    jobs = pd.DataFrame(rows)
+    jobs[columns] = jobs[columns].apply(pd.to_numeric, errors="coerce")
     rules = jobs.groupby("rule", sort=False).agg(
         jobs=("s", "size"),
         seconds=("s", "sum"),
@@ -184,6 +182,8 @@ def read_claims(file: Path | str) -> dict:
         raise UserError(f"the table of claims {file} is not there: run the workflow's default target") from None
     if not isinstance(ledger, dict) or not isinstance(ledger.get("claims"), list):
         raise UserError(f"the table of claims {file} has no list of claims: {remedy}")
+    if missing := [key for key in TABLE if key not in ledger]:
+        raise UserError(f"the table of claims {file} lacks {', '.join(missing)}: {remedy}")
     for n, claim in enumerate(ledger["claims"], start=1):
         name = f"claim {n} ({claim.get('id', 'without id') if isinstance(claim, dict) else 'no table'}) in {file}"
         if missing := [key for key in CLAIM if key not in claim]:

@@ -20,7 +20,7 @@ import yaml
 from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
-from engine.files import read_json, sha256
+from engine.files import read_json, reading, sha256
 from engine.installation import normal
 from engine.privacy import public
 from publishing.origin import answer, commit, pins, processor
@@ -107,9 +107,11 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
 
 
 def records(folder: Path, job: str) -> list[Path]:
-    """The logs and benchmark files of a run, without those of `job` and without hidden files, which are not ours."""
-    found = [*folder.glob("logs/[!.]*.log"), *folder.glob("benchmarks/[!.]*.tsv")]
-    return sorted(file for file in found if file.stem != job)
+    """The logs and benchmark files of a run, without those of `job`; hidden files, and tables that are no benchmark
+    files of Snakemake's, are not ours.
+    """
+    tables = [file for file in folder.glob("benchmarks/[!.]*.tsv") if file.read_bytes().startswith(b"s\th:m:s\t")]
+    return sorted(file for file in [*folder.glob("logs/[!.]*.log"), *tables] if file.stem != job)
 
 
 def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
@@ -141,7 +143,7 @@ def times(benchmarks: Iterable[Path], results: Iterable[Path]) -> tuple[datetime
     """
     starts = []
     for file in benchmarks:
-        with file.open(encoding="utf-8", newline="") as content:
+        with reading(file, "a benchmark file"), file.open(encoding="utf-8", newline="") as content:
             seconds = sum(float(row["s"]) for row in csv.DictReader(content, delimiter="\t"))
         starts.append(file.stat().st_mtime - seconds)
     end = max(file.stat().st_mtime for file in results)

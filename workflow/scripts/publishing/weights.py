@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -32,10 +33,13 @@ FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
 """The record of weights whose training is not known: all is counted from here on."""
 
 NUMBERS = {
-    "ddpm": ["parameters", "training_images", "steps", "image_visits", "seconds", "last_loss"],
-    "classifier": ["test_accuracy", "test_images", "training_images"],
+    "ddpm": {
+        **dict.fromkeys(("parameters", "training_images", "steps", "image_visits"), int),
+        **dict.fromkeys(("seconds", "last_loss"), (int, float)),
+    },
+    "classifier": {"test_accuracy": (int, float), "test_images": int, "training_images": int},
 }
-"""Of each model, what later rules read in the summary of its record, ..."""
+"""Of each model, what later rules read in the summary of its record, and as what, ..."""
 COLUMNS = {
     "ddpm": ["step", "images", "loss", "learning_rate", "images_per_second", "seconds"],
     "classifier": ["true", *(f"found_{digit}" for digit in range(CLASSES))],
@@ -130,11 +134,13 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
         trained = read_json(record)
         settings_then, summary, _ = trained["settings"], trained["summary"], trained["origin"]["commit"]
         refuse_other_settings(settings_then, settings, folder)
-        if wrong := [key for key in NUMBERS[model] if not float(summary[key]) >= 0]:
-            raise ValueError(f"{wrong[0]} is {summary[wrong[0]]}")
+        for key, kind in NUMBERS[model].items():
+            if isinstance(summary[key], bool) or not isinstance(summary[key], kind) or summary[key] < 0:
+                raise ValueError(f"{key} is {summary[key]!r}")
     with reading(table, f"the table of a training of {model}"):
-        if not len(pd.read_csv(table, usecols=COLUMNS[model], dtype=float)):
-            raise ValueError("it has no rows")
+        rows = pd.read_csv(table, usecols=COLUMNS[model], dtype=float)
+        if rows.empty or not np.isfinite(rows).all(axis=None):
+            raise ValueError("it has no rows" if rows.empty else "it holds a number that is not finite, or none")
     tensors = join([read_tensors(file) for file in weights])
     refuse_other_network(tensors, model, settings, folder)
     return Trained(tensors, trained, table)
