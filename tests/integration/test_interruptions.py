@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -170,6 +171,25 @@ def test_a_disk_that_fills_up_during_training_costs_nothing(long, mounted):
     filler.unlink()
     assert begin(long, "--", TARGET).wait() == 0, (long / "output").read_text()
     assert "continuing after step" in (long / LOG).read_text()
+
+
+def test_two_presets_at_once_and_a_third_start_of_the_first(long):
+    """As `make` starts them: both end well, and nobody takes the lock of a run that goes on."""
+    (long / "other.yaml").write_text("preset: other\nseed: 7\nddpm: {epochs: 1.0}")
+    (long / "long.yaml").write_text("ddpm: {epochs: 6.0}")
+    start = [sys.executable, "workflow/scripts/start_snakemake.py", "--cores", "1", "--configfile", "tiny.yaml"]
+    runs = {}
+    for name, overlay in {"tiny": "long.yaml", "other": "other.yaml"}.items():
+        with (long / f"output-{name}").open("w") as output:
+            command = [*start, overlay, "--", f"results/{name}/models/ddpm.json"]
+            runs[name] = subprocess.Popen(command, cwd=long.folder, stdout=output, stderr=output)
+        wait_until(lambda name=name: says(long / f"results/{name}/logs/train_ddpm.log", "step "), runs[name])
+    again = [*start, "long.yaml", "--", TARGET]
+    third = subprocess.run(again, cwd=long.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert third.returncode != 0 and "--unlock" in third.stdout, third.stdout
+    for name, run in runs.items():
+        assert run.wait() == 0, (long / f"output-{name}").read_text()
+    assert json.loads((long / TARGET).read_text())["steps"] == 1077
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,17 @@ def test_a_start_without_a_cascade_has_no_time_and_only_finite_numbers(amplitude
     assert np.isfinite(numbers).all()
 
 
+def test_a_solver_that_gives_nan_once_is_not_passed_over(monkeypatch):
+    calls, right = [], forcing.step
+
+    def once(*arguments):
+        calls.append(1)
+        return right(*arguments) if len(calls) != 3 else np.full_like(arguments[0], np.nan)
+
+    monkeypatch.setattr(forcing, "step", once)
+    assert np.isnan(forcing.norm(0, paths=5, steps=6)["drift"])
+
+
 def test_small_noise_and_the_multiplier_tend_to_their_limits():
     ratios = forcing.small()["ratios"]
     assert abs(ratios[2] - 1) < abs(ratios[1] - 1) < abs(ratios[0] - 1) < 0.01

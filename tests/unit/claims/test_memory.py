@@ -9,6 +9,7 @@ from claims import memory
 from claims.memory import Plan
 from diffusion.data import read_embedded_digits
 from diffusion.forward import VarianceSchedule
+from engine.errors import UserError
 
 SHORT = VarianceSchedule.linear(20, 1e-3, 0.3)
 PLAN = Plan(images=12, times=4, samples=3)
@@ -86,6 +87,12 @@ def test_samples_are_those_of_one_batch_whatever_is_drawn_at_once(monkeypatch):
     together = memory.sampled(least, images, 7, SHORT, 5)
     monkeypatch.setattr(memory, "AT_ONCE", 3)
     assert torch.allclose(memory.sampled(least, images, 7, SHORT, 5), together, atol=1e-5)
+
+
+def test_samples_that_are_not_finite_are_refused():
+    """Of a network that diverged; clamped into the grey values' range they would pass for no copies."""
+    with pytest.raises(UserError, match="samples of a network are not finite"):
+        memory.sampled(lambda x, t: x * float("nan"), normal(2, 1, 2, 2).float(), 3, SHORT, 5)
 
 
 def test_a_process_of_one_step_has_every_record():

@@ -38,6 +38,8 @@ def test_pairs_are_compared_along_the_predicted_difference():
     found = start_network.pairs(true + tilted.reshape(1, 8, 8).float(), true, displacement, 0.9, model)
     assert (found["along"], found["cosine"]) == pytest.approx((1, 0.5**0.5))
     assert start_network.pairs(true, true, displacement, 0.9, model)["same_digit"] == 1
+    nothing = start_network.pairs(moved, true, torch.zeros_like(displacement), 0.9, model)
+    assert (nothing["along"], nothing["along_low"], nothing["cosine"]) == (None, None, 0)
 
 
 def test_measure_gives_the_record_and_what_the_figure_shows():

@@ -161,3 +161,10 @@ def test_the_bound_on_the_total_variation_fails_as_rarely_as_it_says(shift):
 def test_the_bound_on_the_total_variation_in_closed_form():
     assert metrics.total_variation_bound(0.05, 400) == pytest.approx(0.05 + 1.644854 / 40)
     assert metrics.total_variation_bound(0.05, 400, cases=32) == pytest.approx(0.05 + 2.954982 / 40, abs=1e-5)
+
+
+def test_the_largest_of_some_values_is_nan_if_one_of_them_is():
+    """Wherever it stands: Python's own `max` answers 3 to the first of these."""
+    assert metrics.largest(1.0, 3, np.float64(2)) == 3
+    for values in ([3.0, np.nan], [np.nan, 3.0], [1.0, np.nan, 3.0]):
+        assert np.isnan(metrics.largest(*values))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from engine.checkpoints import StateFolder
 from engine.errors import UserError
 from engine.files import read_json, reading, write_atomically, write_json
 from engine.tensors import read_tensors, write_tensors
@@ -93,7 +94,10 @@ def test_files_follow_the_umask(tmp_path, umask, mode):
         write_atomically(tmp_path / "atomic", b"x")
         write_atomically(tmp_path / "atomic", b"y")
         write_json(tmp_path / "json", {})
+        write_tensors(tmp_path / "tensors", {"w": torch.zeros(2)})
+        StateFolder(tmp_path, "a" * 16).save(1, {"w": torch.zeros(2)}, {})
     finally:
         os.umask(before)
-    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("atomic", "json")] == [mode, mode]
-    assert (tmp_path / "atomic").read_bytes() == b"y" and len(list(tmp_path.iterdir())) == 2
+    files = ["atomic", "json", "tensors", f"{'a' * 16}/000000001.safetensors"]
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in files] == [mode] * 4
+    assert (tmp_path / "atomic").read_bytes() == b"y" and len(list(tmp_path.iterdir())) == 4

@@ -23,9 +23,11 @@ def folder(tmp_path):
     return folder
 
 
-def change(folder, **entries):
+def change(folder, which=-1, **entries):
     file = folder / "started.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | entries))
+    starts = json.loads(file.read_text())
+    starts[which] |= entries
+    file.write_text(json.dumps(starts))
 
 
 def test_the_lock_of_a_killed_run_is_removed_once(folder):
@@ -38,13 +40,42 @@ def test_a_run_that_goes_on_keeps_its_lock(folder):
     assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
 
 
+def test_the_lock_of_a_run_that_goes_on_is_kept_when_a_later_one_is_over(folder):
+    """Of two runs at once, of other results; the second was started last, and is gone."""
+    (folder / "started.json").unlink()
+    note_start(folder, [])
+    note_start(folder, [])
+    change(folder, created=0.0)
+    assert not remove_stale(folder)
+    change(folder, 0, created=0.0)  # now the first is gone too
+    assert remove_stale(folder)
+
+
+def test_what_is_over_is_forgotten_at_the_next_start(folder):
+    note_start(folder, [])
+    assert len(json.loads((folder / "started.json").read_text())) == 1
+    change(folder, host="another")  # it may go on there
+    note_start(folder, [])
+    assert len(json.loads((folder / "started.json").read_text())) == 2
+    for lock in (folder / "locks").iterdir():
+        lock.unlink()
+    note_start(folder, [])  # without a lock nobody does
+    assert len(json.loads((folder / "started.json").read_text())) == 1
+
+
+def test_the_note_of_an_earlier_version_is_understood(folder):
+    file = folder / "started.json"
+    file.write_text(json.dumps(json.loads(file.read_text())[0]))
+    assert remove_stale(folder)
+
+
 @pytest.mark.parametrize("entries", [{"host": "another"}, {"all_jobs_here": False}, {"pid": None}, {"created": "x"}])
 def test_a_run_that_is_not_known_to_be_over_keeps_its_lock(folder, entries):
     change(folder, **entries)
     assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{}"])
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", "[7]", "[{}]", "null"])
 def test_without_a_sound_record_the_lock_stays(folder, text):
     (folder / "started.json").unlink()
     if text is not None:

@@ -114,7 +114,7 @@ def digits(schedule: VarianceSchedule, half: tuple[float, float, float], eigenva
         **metrics.ends("halfway", half),
         "difference": half[0] - predicted[0],
         "right": eigenvalue_at(half[0], schedule),
-        "octaves": max(abs(octaves(end, largest, schedule)) for end in half),
+        "octaves": metrics.largest(*(abs(octaves(end, largest, schedule)) for end in half)),
         "images": IMAGES,
     }
 

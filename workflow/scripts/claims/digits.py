@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 
 from beyond.digits import Square, angle, flow, limit, recovered
 from beyond.reversal import gradient_norm, heat
-from claims.statistics import ends, mean, share
+from claims.statistics import ends, largest, mean, share
 from diffusion.images import Digits
 from engine.randomness import numpy_generator
 
@@ -234,7 +234,7 @@ def back(arrays: Mapping[str, Array], end: float = 0.1) -> dict:
         name: share(int(arrays[f"right_{name}"][at].sum()), n) for name in ("data", "naive", "cut_off", "tikhonov")
     }
     return {
-        "gain": shares["tikhonov"][1] - max(shares["data"][2], shares["naive"][2]),
+        "gain": shares["tikhonov"][1] - largest(shares["data"][2], shares["naive"][2]),
         **{name: value for name, (value, _, _) in shares.items()},
         "original": float(arrays["right_original"].mean()),
         "end": float(arrays["ends"][at]),
@@ -258,7 +258,7 @@ def undoing(arrays: Mapping[str, Array]) -> dict:
             for place, at in (("first", 0), ("last", -1))
         },
         "gains": [gain for gain, _, _ in intervals],
-        "gain_high": max(high for _, _, high in intervals),
+        "gain_high": largest(*(high for _, _, high in intervals)),
         **shares,
         "ends": arrays["ends"].tolist(),
         "images": differences.shape[1],

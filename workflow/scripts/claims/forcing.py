@@ -29,7 +29,7 @@ from beyond.forcing import (
     takeover,
     takeover_from,
 )
-from claims.statistics import two_sided
+from claims.statistics import largest, two_sided
 from diffusion.pde import Grid, Stepper, eigenvalue
 from engine.randomness import generator
 
@@ -79,7 +79,7 @@ def norm(seed: int, paths: int = 100, steps: int = 1000) -> Record:
     a, worst = everywhere(seed, "norm", paths, 6), 0.0
     for dW in kicks(seed, "norm", steps, 0.01, *a.shape):
         a = step(a, SIX, 1.0, 0.01, dW)
-        worst = max(worst, float(np.abs(np.linalg.norm(a, axis=-1) - 1).max()))
+        worst = largest(worst, np.abs(np.linalg.norm(a, axis=-1) - 1).max())
     return {"drift": worst, "steps": steps, "paths": paths}
 
 
@@ -139,8 +139,8 @@ def on_grid(seed: int, cells: int = 400, steps: int = 200, dt: float = 0.01, sig
     a, u, apart, drift = start, field(start, grid), 0.0, 0.0
     for dW in kicks(seed, "grid", steps, dt, 6):
         a, u = step(a, levels, sigma, dt, dW), field_step(u, half, sigma, dt, dW)
-        apart = max(apart, float(np.abs(coordinates(u, grid, 6) - a).max()))
-        drift = max(drift, abs(grid.gradient_norm(u) - 1))
+        apart = largest(apart, np.abs(coordinates(u, grid, 6) - a).max())
+        drift = largest(drift, abs(grid.gradient_norm(u) - 1))
     return {"difference": apart, "drift": drift, "cells": cells, "steps": steps}
 
 
@@ -197,7 +197,7 @@ def four_modes(seed: int, paths: int) -> tuple[Record, Shown]:
     a = np.abs(law(seed, FOUR, paths))
     exact = [bingham_marginal(FOUR, 1.0, k) for k in range(1, 5)]
     distances = [distance(column, *marginal, cases=4) for column, marginal in zip(a.T, exact, strict=True)]
-    worst = max(distances, key=lambda one: one["distance"])
+    worst = distances[int(np.argmax([one["distance"] for one in distances]))]
     squares, expected = np.mean(a**2, axis=0), bingham_squares(FOUR, 1.0)
     record = worst | {
         "squares": squares.tolist(),
@@ -315,7 +315,7 @@ def many_modes(seed: int, paths: int = 600) -> tuple[Record, Shown]:
             runs.append(with_error(squares[:, : first[d]].sum(axis=1)))
         means, errors = np.transpose(runs)
         shown |= {f"many_mean_{d}": means, f"many_error_{d}": errors}
-        worst = max(worst, float((np.abs(means - exact[d][: len(run_n)]) + z * errors).max()))
+        worst = largest(worst, (np.abs(means - exact[d][: len(run_n)]) + z * errors).max())
     limit = first_space(cube_levels(4 * exact_n[-1], 1), 1)
     record = {
         "difference_high": worst,

@@ -16,7 +16,7 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
-from claims.statistics import d_prime_of_choice, d_prime_of_decision, ends, mean, share
+from claims.statistics import d_prime_of_choice, d_prime_of_decision, ends, largest, mean, share
 from diffusion.forward import VarianceSchedule, forward_leap, forward_process, forward_step
 from diffusion.images import Digits, rescale
 from engine.randomness import generator
@@ -177,6 +177,7 @@ def added_noise(schedule: VarianceSchedule) -> dict:
         "steps_without_more": int((np.diff(variances) <= 0).sum()),
         "first": float(variances[0]),
         "last": float(variances[-1]),
+        "rises": bool(schedule.beta[-1] > schedule.beta[1]),
         "steps": schedule.T,
     }
 
@@ -191,7 +192,7 @@ def leap(schedule: VarianceSchedule) -> dict:
         of_x, of_eps = forward_step(one, t, zero, schedule).item(), forward_step(zero, t, one, schedule).item()
         mean, variance = of_x * mean, of_x**2 * variance + of_eps**2
         leap_mean, leap_deviation = (forward_leap(a, t, b, schedule).item() for a, b in ((one, zero), (zero, one)))
-        difference = max(difference, abs(leap_mean / mean - 1), abs(leap_deviation**2 / variance - 1))
+        difference = largest(difference, abs(leap_mean / mean - 1), abs(leap_deviation**2 / variance - 1))
     return {"difference": difference, "steps": schedule.T}
 
 

@@ -27,6 +27,7 @@ from diffusion.affine import AffineFilter, affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise
+from engine.errors import UserError
 from engine.randomness import generator
 
 SHOWN, COUNTED = 10, 20
@@ -76,7 +77,13 @@ def sampled(eps_theta: NoisePredictor, like: Tensor, count: int, schedule: Varia
         noise = draw_noise(seed, "beyond, memory", indices, schedule.T, tuple(like.shape[1:]))
         *_, (_, x) = backward_process(eps_theta, noise[:, 0], lambda t, noise=noise: noise[:, t], schedule)
         ends.append(x)
-    return torch.cat(ends).clamp(-1, 1)
+    x = torch.cat(ends)
+    if not x.isfinite().all():
+        raise UserError(
+            "the samples of a network are not finite: the training of the network diverged; train it again with a "
+            "lower learning rate"
+        )
+    return x.clamp(-1, 1)
 
 
 def curve(

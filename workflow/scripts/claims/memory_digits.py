@@ -129,11 +129,12 @@ def small(rows: Sequence[Trained], plan: Plan) -> dict:
     where each network stands, as in `between`; and of all predictions the largest deviation from `pythagoras`.
     """
     first, last = rows[0], rows[-1]
+    misses = [z for row in rows for z in row.standard_errors.values()]
     return {
         "sizes": [row.size for row in rows],
         "copies": [row.end["copies"] for row in rows],
         "position": [row.stands["position"] for row in rows],
-        "standard_errors": max((z for row in rows for z in row.standard_errors.values()), key=abs),
+        "standard_errors": misses[int(np.argmax(np.abs(misses)))],
         "predictions": sum(len(row.standard_errors) for row in rows),
         "smallest": first.size,
         "largest": last.size,

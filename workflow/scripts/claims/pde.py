@@ -206,7 +206,7 @@ def backward_singularities(cells: int = 8192) -> dict:
         v = limit * np.exp(-rates * left[:, None])
         u = grid.from_amplitudes(v / np.sqrt(np.sum(rates * v**2, axis=1, keepdims=True)))
         powers[name] = float(np.polyfit(np.log(left), np.log(np.ptp(u, axis=1)), 1)[0])
-    return powers | {"least_power": min(powers.values())}
+    return powers | {"least_power": float(np.min(list(powers.values())))}
 
 
 def measure(

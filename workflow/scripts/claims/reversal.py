@@ -30,7 +30,7 @@ from beyond.reversal import (
     time_to_forget,
     worst_error,
 )
-from claims.statistics import total_variation, total_variation_bound
+from claims.statistics import largest, total_variation, total_variation_bound
 from diffusion.pde import Grid, combination, eigenvalue
 from engine.randomness import numpy_generator
 
@@ -197,7 +197,7 @@ def with_noise(levels: Sequence[float], ends: Sequence[float], paths: int, steps
     amplitudes, eigenvalues = initial_conditions()
     counts = np.empty((len(levels), len(ends), 2, len(amplitudes)), dtype=int)
     own, bayes = np.empty(counts.shape[:2]), np.empty(counts.shape[:2])
-    forget = [max(time_to_forget(a, eigenvalues, level) for a in amplitudes) for level in levels]
+    forget = [largest(*(time_to_forget(a, eigenvalues, level) for a in amplitudes)) for level in levels]
     for i, level in enumerate(levels):
         starts = Starts(amplitudes / stationary_deviation(eigenvalues, level), PROBABILITY)
         for j, end in enumerate(ends):
@@ -351,7 +351,7 @@ def optimality(study: Mapping[str, Array]) -> dict:
         (study["worst"][tikhonov] / ((1 + 2**0.5) * best)).max(),
     ]
     return {
-        "largest": float(max(ratios)),
+        "largest": largest(*ratios),
         "cut_off": float((study["worst"][cut] / best).max()),
         "tikhonov": float((study["worst"][tikhonov] / best).max()),
         "runs": int(study["runs"][[cut, tikhonov]].size),

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from beyond.start import errors, modes_of
-from claims.start import as_image
-from claims.statistics import ends, mean, share
+from claims.start import ROUNDING, as_image
+from claims.statistics import ends, largest, mean, share
 from diffusion.classifier import Classifier, read_labels
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
@@ -21,7 +21,7 @@ def length_of_mean(x: Tensor) -> float:
     """The length of the mean m of vectors of which x, (n, d), are a sample. Of the sample's mean the square is |m|^2
     plus the trace of their covariance over n, on average; that is subtracted. 0 where nothing is left.
     """
-    return max(0.0, float(x.mean(dim=0).square().sum() - x.var(dim=0).sum() / len(x))) ** 0.5
+    return largest(0.0, float(x.mean(dim=0).square().sum() - x.var(dim=0).sum() / len(x))) ** 0.5
 
 
 def pairs(of_gaussian: Tensor, of_true: Tensor, displacement: Tensor, confidence: float, model: Classifier) -> dict:
@@ -30,11 +30,12 @@ def pairs(of_gaussian: Tensor, of_true: Tensor, displacement: Tensor, confidence
     mean pixel; how far apart a pair is beside other pairs; and what the classifier sees.
 
     The part along one direction says only on which side of it the mean difference lies. How near the two directions
-    are, `cosine` says, with the `length` of the mean difference less what chance adds to it.
+    are, `cosine` says, with the `length` of the mean difference less what chance adds to it. Where nothing is predicted
+    there is no part along it.
     """
     difference = (of_gaussian - of_true).flatten(1).double()
     length, of_mean = displacement.norm(), length_of_mean(difference)
-    along = mean((difference @ displacement / length**2).numpy())
+    along = mean((difference @ displacement / length**2).numpy()) if length > ROUNDING else (None,) * 3
     brighter = mean(difference.mean(dim=1).numpy())
     apart = torch.cdist(of_gaussian.flatten(1), of_true.flatten(1))
     n = len(apart)
@@ -43,7 +44,7 @@ def pairs(of_gaussian: Tensor, of_true: Tensor, displacement: Tensor, confidence
         **ends("along", along),
         "predicted_length": float(length),
         "length": of_mean,
-        "cosine": along[0] * float(length) / of_mean if of_mean > 0 else 0.0,
+        "cosine": 0.0 if along[0] is None or of_mean == 0 else along[0] * float(length) / of_mean,
         **ends("brighter", brighter),
         "predicted_brighter": float(displacement.mean()),
         "apart": float(apart.diag().mean()),

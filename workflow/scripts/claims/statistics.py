@@ -34,9 +34,14 @@ def chance_of_at_least(successes: int, draws: int, probability: float) -> float:
     return float(stats.binom.sf(successes - 1, draws, probability))
 
 
-def ends(name: str, values: Iterable[float]) -> dict:
+def ends(name: str, values: Iterable[float | None]) -> dict:
     """A number and its interval as a record holds them: name, name_low and name_high."""
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def largest(*values: float) -> float:
+    """The largest of the values; NaN if one of them is, which Python's own `max` passes over."""
+    return float(np.max(values))
 
 
 def two_sided(cases: int) -> float:
@@ -102,7 +107,7 @@ def own_is_nearer(distances: Array) -> tuple[float, float, float]:
     share = wins.sum() / (n * (n - 1))
     without = (wins.sum() - wins.sum(axis=0) - wins.sum(axis=1)) / ((n - 1) * (n - 2))
     half = Z * ((n - 1) / n * ((without - without.mean()) ** 2).sum()) ** 0.5
-    return float(share), float(max(0, share - half)), float(min(1, share + half))
+    return float(share), float(np.maximum(0, share - half)), float(np.minimum(1, share + half))
 
 
 def permutation_test(distances: Array, random: np.random.Generator, permutations: int = 9999) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from beyond.steps import Mixture, distance_of_laws, end_of_law, even_steps, flow_error, gaussian_end, path_errors
 from claims.sde import observed_order
+from claims.statistics import largest
 from diffusion.forward import VarianceSchedule
 from diffusion.sde import ContinuousSchedule
 
@@ -93,7 +94,7 @@ def closed_form(schedule: VarianceSchedule, variance: float = 0.25, steps: int =
     for eta, distance in found.items():
         (expected,) = gaussian_errors(variance, [abar], eta)
         differences.append(abs(distance / expected - 1))
-    return {"difference": float(max(differences)), "steps": steps}
+    return {"difference": largest(*differences), "steps": steps}
 
 
 def _record(steps: Sequence[int], errors: Sequence[float]) -> dict:

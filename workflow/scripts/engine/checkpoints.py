@@ -54,7 +54,7 @@ def fingerprint(files: Iterable[str | Path], settings: dict) -> str:
     Of Python code only what can change a result counts: no comments, docstrings, layout or annotations of functions,
     nothing that is logged, and no words of an error.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, allow_nan=False).encode())
     for file in sorted(map(str, files)):
         if file.endswith(".py"):
             digest.update(hashlib.sha256(_code(Path(file).read_text(encoding="utf-8")).encode()).digest())
@@ -107,7 +107,7 @@ class StateFolder:
 
     def save(self, step: int, tensors: dict[str, Tensor], record: dict) -> None:
         """Save the tensors and a record of plain values (JSON) as the state after `step` steps."""
-        metadata = {"experiment": self.experiment, "step": str(step), "record": json.dumps(record)}
+        metadata = {"experiment": self.experiment, "step": str(step), "record": json.dumps(record, allow_nan=False)}
         metadata["sha256"] = _digest(tensors, metadata)
         write_atomically(self.folder / f"{step:09d}.safetensors", save(tensors, metadata))
         # What seems to be newer was passed over when the work went on from an older state: it is damaged.

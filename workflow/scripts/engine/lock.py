@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,29 +13,50 @@ ELSEWHERE = ("--profile", "--workflow-profile", "--executor", "-e")
 
 
 def note_start(folder: Path, arguments: Sequence[str]) -> None:
-    """Write into `folder`, Snakemake's own, who runs there from now on: this process, with these arguments."""
+    """Write into `folder`, Snakemake's own, who runs there from now on: this process, with these arguments, beside
+    those that may run still, as with other results.
+    """
     process = psutil.Process()
     here = not any(argument.split("=")[0] in ELSEWHERE for argument in arguments)
     started = {"host": platform.node(), "pid": process.pid, "created": process.create_time(), "all_jobs_here": here}
+    before = []
+    if _locks(folder):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            before = [start for start in _starts(folder) if not _is_over(start)]
     folder.mkdir(exist_ok=True)
-    (folder / "started.json").write_text(json.dumps(started), encoding="utf-8")
+    (folder / "started.json").write_text(json.dumps([*before, started]), encoding="utf-8")
 
 
 def remove_stale(folder: Path) -> bool:
-    """Remove the lock that a run left in `folder`, if that run is certainly over: it was started by `note_start` on
-    this machine and ran all its jobs here, it is gone, and so are its jobs. Whether there was such a lock.
+    """Remove the lock that runs left in `folder`, if all of them are certainly over: they were noted by `note_start` on
+    this machine and ran all their jobs here, they are gone, and so are their jobs. Whether there was such a lock.
     """
-    locks = list((folder / "locks").glob("*.lock"))
+    locks = _locks(folder)
     try:
-        started = json.loads((folder / "started.json").read_text(encoding="utf-8"))
-        here = started["all_jobs_here"] and started["host"] == platform.node()
-        if not (locks and here) or _runs(int(started["pid"]), float(started["created"])) or _at_work(folder):
+        starts = _starts(folder)
+        if not (locks and starts and all(map(_is_over, starts))) or _at_work(folder):
             return False
     except (OSError, ValueError, KeyError, TypeError):
         return False
     for lock in locks:
         lock.unlink(missing_ok=True)
     return True
+
+
+def _locks(folder: Path) -> list[Path]:
+    return list((folder / "locks").glob("*.lock"))
+
+
+def _starts(folder: Path) -> list[dict]:
+    """What `note_start` wrote."""
+    starts = json.loads((folder / "started.json").read_text(encoding="utf-8"))
+    return starts if isinstance(starts, list) else [starts]  # earlier versions noted one
+
+
+def _is_over(start: dict) -> bool:
+    """Whether a run is certainly over: here, with all its jobs here, and gone."""
+    here = start["all_jobs_here"] and start["host"] == platform.node()
+    return here and not _runs(int(start["pid"]), float(start["created"]))
 
 
 def _runs(pid: int, created: float) -> bool:
