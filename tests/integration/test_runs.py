@@ -212,6 +212,34 @@ def test_nothing_to_do_the_second_time_and_touching_is_not_editing(finished):
     assert run_again(finished) == set()
 
 
+def test_a_file_servers_clock_that_is_hours_ahead_is_no_reason_to_run_again(finished):
+    """One that is behind makes the results older than the scripts, which Snakemake takes for a change."""
+    files = [file for file in (finished / "results/tiny").rglob("*") if file.is_file()]
+    before = {file: file.stat().st_mtime for file in files}
+    try:
+        for file, then in before.items():
+            os.utime(file, (then + 3 * 3600,) * 2)
+        assert run_again(finished) == set()
+    finally:
+        for file, then in before.items():
+            os.utime(file, (then, then))
+
+
+def test_a_notebooks_backend_and_the_users_style_do_not_reach_a_job(finished, tmp_path):
+    """Another backend would end in a traceback, this style needs LaTeX and draws on black; the bytes are the same."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: black\nsavefig.bbox: tight\n")
+    figure = finished / "results/tiny/figures/fig7.png"
+    before = figure.read_bytes()
+    hostile = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+    }
+    drawing = ("--forcerun", "figure_7", "--", "results/tiny/figures/fig7.png")
+    done = finished.snakemake(*PRESET, *drawing, **hostile)
+    assert done.returncode == 0 and "1 of 1 steps (100%) done" in done.output, done.output
+    assert figure.read_bytes() == before
+
+
 def test_the_runs_crate_is_valid_and_whole(finished):
     results = finished / "results/tiny"
     assert problems(results) == []
