@@ -230,6 +230,14 @@ def test_verify_fails_for_wrong_algebra_or_program_and_for_no_finding(tmp_path, 
     assert ", ".join(wrong) in done.stderr and bool(done.stderr) == bool(wrong)
 
 
+def test_what_a_run_is_too_small_to_test_is_no_error_of_the_program():
+    whole = table(4)
+    [program] = [row for row in whole["claims"] if row["kind"] == "program"]
+    for verdict, wrong in (("not testable here", []), ("not confirmed", ["our-program"])):
+        program["verdict"] = verdict
+        assert errors(whole) == wrong
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("condition", [condition for condition, *_ in CONDITIONS])
 def test_there_is_no_verdict_on_a_number_that_is_not_finite(value, condition):
