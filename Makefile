@@ -15,6 +15,11 @@ ARGS ?=
 # What `make bench` measures; also `precision`, which takes the weights of a finished run.
 PARTS ?= network pde
 
+ifneq ($(realpath $(lastword $(MAKEFILE_LIST))),$(realpath Makefile))
+$(error this Makefile works in its own folder: make -C $(dir $(lastword $(MAKEFILE_LIST))) $(MAKECMDGOALS))
+endif
+override PRESET := $(strip $(value PRESET))
+
 # What the user's variables say to Python, as PYTHONPATH, is meant for other programs.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
@@ -51,6 +56,8 @@ ifneq ($(filter-out all,$(value CORES)),$(call whole,CORES))
 $(error CORES is '$(value CORES)', but must be a number of cores, at least 1, or `all`)
 endif
 
+# Two of Snakemake's runs at once, as of `make -j verify compare`, would find each other's lock.
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help demo laptop shipped paper verify beyond compare report live weights gallery estimate bench gpu-check quality \
 	notebooks lecture test lint format lock clean
@@ -99,7 +106,7 @@ gallery: .venv/workflow  ## docs/, which the README shows, and the model card of
 	$(WORKFLOW) -- gallery gallery_beyond write_card
 
 estimate: .venv/workflow  ## how long a preset will take on this machine: make estimate PRESET=laptop
-	.venv/bin/python -m benchmarks.estimate $(PRESET) $(ARGS)
+	.venv/bin/python -m benchmarks.estimate $(call quoted,$(PRESET)) $(ARGS)
 
 bench: .venv/peers/ready  ## speed beside diffusers, denoising-diffusion-pytorch, scipy and py-pde, on an idle machine
 	for part in $(PARTS); do .venv/peers/bin/python -m benchmarks.$$part $(ARGS) || exit; done

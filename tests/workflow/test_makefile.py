@@ -61,6 +61,20 @@ def test_an_unknown_preset_is_refused_in_a_sentence(made, preset):
         assert done.returncode != 0 and "PRESET is one of paper" in done.output and done.arguments is None
 
 
+def test_blanks_around_a_preset_do_not_matter(made):
+    done = made("verify", "PRESET= demo ")
+    assert done.returncode == 0 and "results/demo/claims/claims.json" in done.arguments, done.output
+
+
+def test_make_from_another_folder_is_told_where_to_start(made, tmp_path):
+    command = ["make", "-f", f"{tmp_path.name}/../../other/Makefile", "demo"]
+    (tmp_path / "other").mkdir()
+    shutil.copy(made.folder / "Makefile", tmp_path / "other")
+    (tmp_path / "here" / tmp_path.name).mkdir(parents=True)
+    done = subprocess.run(command, cwd=tmp_path / "here", capture_output=True, text=True)
+    assert done.returncode != 0 and "works in its own folder: make -C" in done.stderr and "no preset" not in done.stderr
+
+
 @pytest.mark.parametrize("samples", ["abc", "0", "-3", "1.5", "010", "1e3", "5'; touch x'", "5 6", "$(id)", "50001"])
 def test_a_bad_number_of_samples_is_refused_and_leaves_nothing(made, samples):
     before = sorted(made.folder.rglob("*"))

@@ -31,7 +31,8 @@ config.update(settings.declare(config, schema))
 # process starts it is held back until the script can answer it (engine/job.py).
 shell._process_args["preexec_fn"] = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
-for folder in [Path("results"), Path("results") / config["preset"]]:
+of_run = Path("results") / config["preset"]
+for folder in [Path("results"), of_run, of_run / "logs", of_run / "benchmarks"]:
     if os.path.lexists(folder) and not folder.is_dir():
         raise WorkflowError(
             f"{folder} is {'a link to a folder that is not there' if folder.is_symlink() else 'a file'}, where the results "

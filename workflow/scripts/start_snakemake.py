@@ -1,13 +1,15 @@
 """Start Snakemake as `make` does: on all cores that this process may use, unless --cores is given, without what the
-user's environment says to Python, with a cache folder and a user's name where the system has none, and without the
-lock of a run that was killed.
+user's environment says to Python, with a cache folder and a user's name where the system has none, without the lock of
+a run that was killed, and with all files of settings and all single settings, wherever among the arguments they stand.
 """
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-from engine.environment import cores, provide, shield, unreadable_settings
+from engine.environment import arranged, cores, provide, shield
+from engine.errors import UserError
 from engine.lock import note_start, remove_stale
 
 # Snakemake answers Ctrl-C while jobs run, but with a traceback while it is loaded or makes its plan.
@@ -25,14 +27,18 @@ except KeyboardInterrupt:
 """
 
 if __name__ == "__main__":
-    if sentence := unreadable_settings(argument for argument in sys.argv if argument.endswith((".yaml", ".yml"))):
-        sys.exit(f"error: {sentence}")
+    try:
+        arguments = arranged(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")
     folder = Path(".snakemake").absolute()
     provide(os.environ, folder)
     shield(os.environ)
     os.environ.pop("SNAKEMAKE_PROFILE", None)  # made for other workflows
     if remove_stale(folder):
         print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
-    if not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+    if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
         note_start(folder, sys.argv)
-    os.execv(sys.executable, [sys.executable, "-c", SNAKEMAKE, "--cores", str(cores()), *sys.argv[1:]])
+    if any(map(str.isspace, tempfile.gettempdir())):  # where the solver of the usual scheduler does not find its files
+        arguments = ["--scheduler", "greedy", *arguments]
+    os.execv(sys.executable, [sys.executable, "-c", SNAKEMAKE, "--cores", str(cores()), *arguments])

@@ -10,6 +10,7 @@ import torch
 from engine import checkpoints
 from engine.checkpoints import StateFolder, collect, experiment, fingerprint
 from engine.device import CPU
+from engine.errors import UserError
 from engine.files import write_atomically
 
 
@@ -77,11 +78,6 @@ def replace_by_an_older_one(file):
     file.write_bytes((file.parent / "000000002.safetensors").read_bytes())
 
 
-def a_folder_in_its_place(file):
-    file.unlink()
-    file.mkdir()
-
-
 DAMAGES = [
     truncate,
     empty,
@@ -92,7 +88,6 @@ DAMAGES = [
     alter_the_recorded_step,
     swap_two_tensors_names,
     replace_by_an_older_one,
-    a_folder_in_its_place,
 ]
 
 
@@ -103,6 +98,28 @@ def test_a_bad_state_is_said_and_the_one_before_it_used(states, damage, caplog):
         step, tensors, _ = states.load()
     assert step == 2 and torch.equal(tensors["n"], torch.tensor(2))
     assert "000000003.safetensors cannot be used" in caplog.text
+
+
+def test_folders_and_pipes_among_the_states_are_none_and_stay(states):
+    """As a notebook's server makes them; a pipe would be waited for."""
+    for name in (".ipynb_checkpoints", "000000009.safetensors"):
+        (states.folder / name).mkdir()
+    os.mkfifo(states.folder / "000000008.safetensors")
+    states.remove_partial()
+    assert states.load()[0] == 3
+    states.save(4, state(4), {})
+    assert states.load()[0] == 4 and len(list(states.folder.iterdir())) == 5
+
+
+def test_an_intact_state_that_lacks_what_it_must_hold_is_passed_over(states, caplog):
+    """As of another version that has the same fingerprint; the one before it is used, and of none it is said."""
+    states.save(4, state(4), {})  # without a history
+    taken = []
+    assert states.restore(lambda saved: taken.append((saved[0], saved[2]["history"]))) and taken == [(3, [3])]
+    assert "the saved state after 4 lacks what it must hold (KeyError: 'history')" in caplog.text
+    with pytest.raises(UserError, match=r"not what was saved there \(KeyError: 'rows'\): move that folder away"):
+        states.restore(lambda saved: saved[2]["rows"])
+    assert not StateFolder(states.parent, "b" * 16).restore(taken.append)
 
 
 def test_nothing_to_go_on_from(tmp_path):

@@ -258,6 +258,10 @@ SECRETS = ("t0psecret", "Zoë", "zoe", "sw0rd")
         "HTTP://zoe:t0psecret\nsw0rd@127.0.0.1:9/",
         "http:/zoe:t0psecret@127.0.0.1:9/m",
         "zoe:t0psecret@127.0.0.1:9/m",
+        "zoe:t0psecret sw0rd@127.0.0.1:/m",
+        "http://127.0.0.1:t0psecret/m",
+        "http://127.0.0.1:9/m#token=t0psecret",
+        "http://127.0.0.1:9/m;token=t0psecret",
     ],
 )  # fmt: skip
 def test_secrets_are_not_shown(resources, caplog, address):
@@ -265,6 +269,31 @@ def test_secrets_are_not_shown(resources, caplog, address):
         fetch(SUMS, resources, [address])
     for secret in SECRETS:
         assert secret not in caplog.text + str(error.value)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://zoe:t0psecret@h/x?key=t0psecret",
+        "foo://zoe:t0psecret@h/ x?key=t0psecret",
+        "http://h:t0psecret/x#t0psecret",
+    ],
+)
+def test_a_server_that_sends_on_to_an_address_with_a_secret_does_not_show_it(server, resources, caplog, place):
+    moved = server(lambda request: send(request, b"", status=302, Location=place))
+    with pytest.raises(UserError) as error:
+        fetch(SUMS, resources, [f"http://{moved}/m"])
+    assert "t0psecret" not in caplog.text + str(error.value) and "zoe" not in caplog.text + str(error.value)
+
+
+def test_a_proxy_and_a_variable_that_is_not_set_are_told_as_the_causes(resources, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://zoe:t0psecret@127.0.0.1:1")
+    monkeypatch.delenv("no_proxy")
+    with pytest.raises(UserError) as error:
+        fetch(SUMS, resources, ["http://mirror.example/m", "$UNSET_MIRROR/m", "${UNSET_MIRROR}"])
+    said = str(error.value)
+    assert "refused>, through the proxy http://***@127.0.0.1:1 of the environment" in said and "t0psecret" not in said
+    assert said.count("the environment has no variable UNSET_MIRROR") == 2
 
 
 def test_an_error_of_the_local_disk_is_no_fault_of_a_mirror(good, resources):

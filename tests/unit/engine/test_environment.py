@@ -12,7 +12,18 @@ import pytest
 import torch
 
 from engine import device, environment
-from engine.environment import ForShell, cores, provide, quotas, refusal, shield, unreadable_settings, wait_asleep
+from engine.environment import (
+    ForShell,
+    arranged,
+    cores,
+    provide,
+    quotas,
+    refusal,
+    shield,
+    unreadable_settings,
+    wait_asleep,
+)
+from engine.errors import UserError
 
 HOSTILE = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -25,6 +36,17 @@ HOSTILE = {
     "PIP_CONSTRAINT": "/home/me/constraints.txt",
     "PIP_USER": "1",
     "OMP_PROC_BIND": "true",
+    "RANK": "1",
+    "LOCAL_WORLD_SIZE": "0",
+    "TORCHELASTIC_RUN_ID": "none",
+    "MASTER_PORT": "29511",
+    "ROLE_RANK": "3",
+    "SOURCE_DATE_EPOCH": "banana",
+    "TORCH_LOGS": "garbage",
+    "PYTORCH_JIT": "x",
+    "SKLEARN_WORKING_MEMORY": "banana",
+    "JOBLIB_START_METHOD": "zz",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2",
     "OMP_PLACES": "cores",
     "GOMP_CPU_AFFINITY": "0",
     "BASH_ENV": "/home/me/modules.sh",
@@ -121,7 +143,7 @@ def test_a_cache_that_cannot_be_written_to_is_replaced(tmp_path, monkeypatch, pl
 def test_a_sound_environment_stays_as_it_is(tmp_path):
     given = {"HOME": str(tmp_path), "LOGNAME": "me"}
     provide(given, tmp_path / "own")
-    assert given == {"HOME": str(tmp_path), "LOGNAME": "me"} and not (tmp_path / "own").exists()
+    assert given == {"HOME": str(tmp_path), "LOGNAME": "me", "PATH": os.defpath} and not (tmp_path / "own").exists()
 
 
 def test_what_cannot_work_is_refused_in_a_sentence(tmp_path, monkeypatch):
@@ -193,6 +215,52 @@ def test_settings_in_another_encoding_are_named(tmp_path):
     sound.write_text("agent: Zoë", encoding="utf-8")
     latin.write_text("agent: Zoë", encoding="latin-1")
     wide.write_text("agent: Zoë", encoding="utf-16")
-    assert unreadable_settings([str(sound), str(tmp_path), str(tmp_path / "missing.yaml")]) == ""
+    assert unreadable_settings([str(sound)]) == ""
+    for file, reason in ((tmp_path, "Is a directory"), (tmp_path / "missing.yaml", "No such file or directory")):
+        assert f"the file of settings {file} cannot be read ({reason})" in unreadable_settings([str(sound), str(file)])
     for file in (latin, wide):
         assert unreadable_settings([str(sound), str(file)]).startswith(f"{file} is not text in UTF-8: save it")
+
+
+def test_a_cache_of_the_compiler_that_cannot_be_made_is_not_used(tmp_path):
+    (tmp_path / "file").touch()
+    for place, kept in ((tmp_path / "file/cache", False), (tmp_path / "cache", True)):
+        given = {"HOME": str(tmp_path), "LOGNAME": "me", "TORCHINDUCTOR_CACHE_DIR": str(place), "PATH": ""}
+        provide(given, tmp_path / "own")
+        assert ("TORCHINDUCTOR_CACHE_DIR" in given) == kept and given["PATH"] == os.defpath
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ("-n", "-n"),
+        ("--configfile a.yaml b.yaml --config x=1 -- all", "--configfile a.yaml b.yaml --config x=1 -- all"),
+        ("--configfile a.yaml --configfile b.yaml -n", "-n --configfile a.yaml b.yaml"),
+        ("--config x=1 --config y=2 -- fetch", "--config x=1 y=2 -- fetch"),
+        ("--configfile=a.yaml --configfiles b.yaml -C x=1", "--configfile a.yaml b.yaml --config x=1"),
+        ("--configfile a.yaml fetch", "--configfile a.yaml -- fetch"),
+        ("--configfile a.yaml --config x=1 fetch -n -- all", "-n --configfile a.yaml --config x=1 -- fetch all"),
+        ("--cores 2 --forcerun solve_pde -- a.png", "--cores 2 --forcerun solve_pde -- a.png"),
+        ("-- a -- b", "-- a -- b"),
+    ],
+)
+def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monkeypatch, given, expected):
+    """Of `make laptop MNIST=... ARGS="--configfile mine.yaml"` Snakemake would take the last file alone."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).touch()
+    assert arranged(given.split()) == expected.split()
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ("--configfile none.yaml", r"the file of settings none\.yaml cannot be read \(No such file"),
+        ("--configfile .", r"the file of settings \. cannot be read \(Is a directory"),
+        ("--config x=1 --config x=2", "--config has x twice"),
+    ],
+)
+def test_arguments_that_snakemake_would_stumble_over_are_told(tmp_path, monkeypatch, given, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=said):
+        arranged(given.split())

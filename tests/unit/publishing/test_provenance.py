@@ -210,6 +210,9 @@ def test_stray_files_among_the_logs_and_benchmarks_are_not_listed(tmp_path):
         (tmp_path / file).write_bytes(b"s\th:m:s\tmax_rss\n1.5\t0:00:01\t7\n")
     (tmp_path / "benchmarks/notes.tsv").write_text("mine\n")
     (tmp_path / "benchmarks/empty.tsv").touch()
+    (tmp_path / "benchmarks/folder.tsv").mkdir()
+    (tmp_path / "logs/dangling.log").symlink_to("/nowhere")
+    os.mkfifo(tmp_path / "benchmarks/pipe.tsv")
     assert provenance.records(tmp_path, "other") == [tmp_path / "benchmarks/a.tsv", tmp_path / "logs/a.log"]
 
 

@@ -44,6 +44,10 @@ class Resumable(Protocol):
     def restore(self, step: int, state: dict[str, Tensor]) -> None: ...
 
 
+State = tuple[int, dict[str, Tensor], dict]
+"""A step, the tensors after it, and a record of plain values."""
+
+
 class Interrupted(UserError):
     """A training was asked to stop; its state is saved, and the same call continues from there."""
 
@@ -117,8 +121,33 @@ class StateFolder:
             if other not in kept:
                 other.unlink(missing_ok=True)
 
-    def load(self) -> tuple[int, dict[str, Tensor], dict] | None:
+    def load(self) -> State | None:
         """The newest intact state as (step, tensors, record), or None if there is none."""
+        return next(self._intact(), None)
+
+    def restore(self, restored: Callable[[State], None]) -> bool:
+        """Let `restored` take the newest intact state that it can, and say whether there was one.
+
+        Raises UserError if there are some, and it can take none of them.
+        """
+        reason = None
+        for state in self._intact():
+            try:
+                restored(state)
+            except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+                reason = f"{type(error).__name__}: {error}"
+                logger.warning("the saved state after %d lacks what it must hold (%s)", state[0], reason)
+            else:
+                return True
+        if reason:
+            raise UserError(
+                f"the saved states in {self.folder} are intact, but not what was saved there ({reason}): move that "
+                "folder away, and run again to begin anew"
+            )
+        return False
+
+    def _intact(self) -> Iterator[State]:
+        """Newest first."""
         for file in self._files():
             try:
                 with safe_open(file, framework="pt") as content:
@@ -131,14 +160,15 @@ class StateFolder:
                     raise ValueError("its checksum does not match its content")
                 if int(metadata["step"]) != int(file.stem):
                     raise ValueError(f"it was renamed, and is the state after step {metadata['step']}")
-                return int(file.stem), tensors, json.loads(metadata["record"])
+                state = int(file.stem), tensors, json.loads(metadata["record"])
             except (SafetensorError, ValueError, KeyError, OSError) as reason:
                 logger.warning("the saved state %s cannot be used (%s); looking for the one before it", file, reason)
-        return None
+                continue
+            yield state
 
     def remove_partial(self) -> None:
         """Remove the files that a killed job left half-written."""
-        for partial in self.folder.glob(".*"):
+        for partial in filter(Path.is_file, self.folder.glob(".*")):
             partial.unlink(missing_ok=True)
 
     def remove_old_experiments(self) -> None:
@@ -155,7 +185,9 @@ class StateFolder:
 
     def _files(self) -> list[Path]:
         """Newest first."""
-        files = [file for file in self.folder.glob("*.safetensors") if re.fullmatch(r"[0-9]+", file.stem)]
+        files = [
+            file for file in self.folder.glob("*.safetensors") if re.fullmatch(r"[0-9]+", file.stem) and file.is_file()
+        ]
         return sorted(files, key=lambda file: int(file.stem), reverse=True)
 
 
@@ -183,8 +215,13 @@ def collect(
     and takes a twentieth of the time at most.
     """
     states.remove_partial()
-    done, tensors, record = states.load() or (0, {"ends": torch.empty(0)}, {"seconds": 0.0})
-    ends, started, due = tensors["ends"], time.monotonic() - record["seconds"], 0.0
+    done, ends, started, due = 0, torch.empty(0), time.monotonic(), 0.0
+
+    def go_on(state: State) -> None:
+        nonlocal done, ends, started
+        done, ends, started = len(state[1]["ends"]), state[1]["ends"], time.monotonic() - float(state[2]["seconds"])
+
+    states.restore(go_on)
     left = indices[done:]
     if done:
         logger.info("continuing after %d of %d", done, len(indices))
@@ -276,11 +313,14 @@ def run(
     if states:
         if parallel.rank() == 0:
             states.remove_partial()
-        if saved := states.load():
-            step, tensors, record = saved
+
+        def go_on(state: State) -> None:
+            step, tensors, record = state
             training.restore(step, tensors)
             history.restore(step, tensors, record)
             logger.info("continuing after step %d of %d", step, history.steps)
+
+        states.restore(go_on)
 
     def save() -> None:
         tensors, record = history.state()

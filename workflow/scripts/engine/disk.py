@@ -17,6 +17,9 @@ REMEDIES = {
     errno.ENOTCONN: "the file server does not answer: run again when it is back, or work on another disk",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n), and run again",
     errno.ENFILE: "too many files are open on this machine: close other programs, and run again",
+    errno.EISDIR: "a folder stands where a file must go: move it away, and run again",
+    errno.ENOTDIR: "a file stands where a folder must be: move it away, and run again",
+    errno.EEXIST: "something stands where a folder must be: move it away, and run again",
     errno.ENAMETOOLONG: "the name is too long: work in a folder with a shorter path",
     errno.ENODEV: "the disk is gone: run again when it is back, or work on another disk",
 }

@@ -3,14 +3,24 @@
 import hashlib
 import logging
 import os
+import re
 import string
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
-from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, Request, build_opener
+from urllib.request import (
+    HTTPBasicAuthHandler,
+    HTTPPasswordMgrWithPriorAuth,
+    HTTPRedirectHandler,
+    Request,
+    build_opener,
+    getproxies,
+    proxy_bypass,
+)
 
 from engine.errors import UserError
 from engine.files import write_atomically
@@ -42,10 +52,12 @@ def fetch(
     for mirror in map(os.path.expandvars, mirrors):
         name = public_value(mirror)
         try:
+            if (unset := re.search(r"\$\{?\w+", mirror)) and not Path(mirror).exists():
+                raise ValueError(f"the environment has no variable {unset[0].lstrip('${')}")
             for file, expected in sums.items():
                 contents[file] = contents.get(file) or _intact(mirror, file, expected, algorithm)
         except Exception as error:
-            reason = without(" ".join(str(error).split()) or type(error).__name__, mirror)
+            reason = without(" ".join(str(error).split()) or type(error).__name__, mirror) + _by_way_of(mirror)
             reasons.append(f"{name}: {reason}")
             logger.warning("could not get %s from %s (%s)", what, name, reason)
             continue
@@ -57,6 +69,15 @@ def fetch(
         f"no mirror provided {what} intact ({'; '.join(reasons)}): connect to the internet, or name a "
         "folder that holds them in execution.mirrors"
     )
+
+
+def _by_way_of(mirror: str) -> str:
+    """A remark on the proxy of the environment through which a mirror is asked; empty without one."""
+    scheme, is_url, address = mirror.partition("://")
+    proxy = getproxies().get(scheme.lower()) if is_url else None
+    if not proxy or proxy_bypass(address.partition("/")[0].rpartition("@")[2]):
+        return ""
+    return f", through the proxy {public_value(proxy)} of the environment"
 
 
 def _intact(mirror: str, file: str, expected: str, algorithm: str) -> bytes:
@@ -102,6 +123,20 @@ def _arrived(mirror: str, file: str) -> bytes:
     return bytes(content)
 
 
+class _Redirected(HTTPRedirectHandler):
+    """Follows a server to another address, but to none that has a password in it or is no web address; the errors of
+    such would show it.
+    """
+
+    def http_error_302(self, request: Request, response: Any, code: int, message: str, headers: Any) -> Any:
+        scheme, is_url, server = (headers.get("location") or "").strip().partition("://")
+        if is_url and (scheme.lower() not in ("http", "https") or "@" in server.partition("?")[0]):
+            raise ValueError("it sends on to an address that is not followed, with a password or of another kind")
+        return super().http_error_302(request, response, code, message, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
 def _opened(mirror: str, file: str) -> BufferedIOBase:
     """A file at a mirror, ready to be read. The name and password in a URL go to its own server only."""
     scheme, is_url, address = mirror.partition("://")
@@ -117,4 +152,4 @@ def _opened(mirror: str, file: str) -> BufferedIOBase:
         passwords.add_password(None, f"{scheme}://{host}", user, password, is_authenticated=True)
     url = quote(f"{scheme}://{server}/{path.rstrip('/')}/{file}{mark}{query}", safe=string.punctuation)
     request = Request(url, headers={"User-Agent": "Mozilla/5.0"})  # some servers refuse Python's own
-    return build_opener(HTTPBasicAuthHandler(passwords)).open(request, timeout=SECONDS_WITHOUT_ANSWER)
+    return build_opener(HTTPBasicAuthHandler(passwords), _Redirected).open(request, timeout=SECONDS_WITHOUT_ANSWER)

@@ -10,8 +10,10 @@ import pwd
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
+
+from engine.errors import UserError
 
 INDEX = (
     "CACHE_DIR", "CERT", "CLIENT_CERT", "DEFAULT_TIMEOUT", "EXTRA_INDEX_URL", "FIND_LINKS", "INDEX_URL",
@@ -22,10 +24,17 @@ ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_
 """Where Slurm, SGE, LSF and Torque tell a job its number of cores; PBS has the name NCPUS, which others use too."""
 
 
-OTHERS = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV")
-"""What binds the threads of other programs to cores, so that a job would find one core of many, and what a shell runs
-before each of a job's commands.
+OTHERS = (
+    "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV", "SOURCE_DATE_EPOCH",
+    "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "MASTER_ADDR",
+    "MASTER_PORT", "PYTORCH_JIT",
+)  # fmt: skip
+"""What is meant for other programs: it binds their threads to cores, so that a job would find one core of many; a shell
+runs it before each of a job's commands; it is the date of what they write, or which of several processes that train
+together they are.
 """
+PREFIXES = ("TQDM_", "TORCHELASTIC_", "ROLE_", "TORCH_LOGS", "SKLEARN_", "JOBLIB_", "NPY_")
+"""What the names of others begin with: settings of libraries, which stop at a value that they do not know."""
 
 
 class ForShell(str):
@@ -44,7 +53,7 @@ def shield(environment: MutableMapping[str, str]) -> None:
     opens no window; pip, which conda calls, installs where it should; threads are bound to no core, and no shell runs a
     file of the user's before its command.
     """
-    for name in [name for name in environment if name in OTHERS or name.startswith("TQDM_")]:
+    for name in [name for name in environment if name in OTHERS or name.startswith(PREFIXES)]:
         del environment[name]
     kept = ("PYTHONHOME", "PYTHONNOUSERSITE")  # where Python itself is, if not beside its program; and a shield as this
     for name in [name for name in environment if name.startswith("PYTHON") and name not in kept]:
@@ -64,10 +73,14 @@ def wait_asleep(environment: MutableMapping[str, str]) -> None:
 
 
 def provide(environment: MutableMapping[str, str], folder: Path) -> None:
-    """Give what Snakemake cannot do without where there is none: a user's name, a home, a cache that can be written to.
+    """Give what Snakemake and its jobs cannot do without where there is none: a path to programs, a user's name, a
+    home, caches that can be written to.
 
     What is missing, as in a container that runs under a number, is then in `folder`; it is not created here.
     """
+    environment["PATH"] = environment.get("PATH") or os.defpath
+    if (cache := environment.get("TORCHINDUCTOR_CACHE_DIR")) and not _writable(Path(cache)):
+        del environment["TORCHINDUCTOR_CACHE_DIR"]
     try:
         getpass.getuser()
     except (KeyError, OSError):
@@ -114,17 +127,61 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
     return ""
 
 
-def unreadable_settings(files: Iterable[str]) -> str:
-    """One sentence on the first of these files of settings that is no text in UTF-8, since Snakemake, which reads them,
-    would not say which; else empty. What is not there is left to Snakemake.
+def arranged(arguments: Sequence[str]) -> list[str]:
+    """Snakemake's arguments with all files of settings and all single settings together, since of several options
+    --configfile, or --config, it takes the last one alone; and with what these would swallow, a target, at the end.
+
+    Raises UserError for a file of settings that cannot be read, and for a section that single settings have twice.
     """
-    for file in filter(os.path.isfile, files):
+    before, *after = _split(list(arguments), "--")
+    lists: dict[str, list[str]] = {"--configfile": [], "--config": []}
+    names = {"--configfile": "--configfile", "--configfiles": "--configfile", "--config": "--config", "-C": "--config"}
+    others, targets, current = [], [], ""
+    for argument in before:
+        option, _, value = argument.partition("=") if argument.startswith("--") else (argument, "", "")
+        if argument.startswith("-"):
+            current = names.get(option, "")
+            if not current:
+                others.append(argument)
+            elif value:
+                lists[current].append(value)
+        elif (
+            current == "--configfile"
+            and not argument.endswith((".yaml", ".yml", ".json"))
+            and not Path(argument).exists()
+        ) or (current == "--config" and "=" not in argument):
+            targets.append(argument)
+        else:
+            (lists[current] if current else others).append(argument)
+    if sentence := unreadable_settings(lists["--configfile"]):
+        raise UserError(sentence)
+    keys = [setting.partition("=")[0] for setting in lists["--config"]]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise UserError(
+            f"--config has {twice[0]} twice, of which Snakemake would take the last (MNIST= sets execution too): put "
+            "one of them into a file, for --configfile"
+        )
+    given = [word for option, values in lists.items() if values for word in (option, *values)]
+    rest = [*targets, *(word for part in after for word in part)]
+    return [*others, *given, *(["--", *rest] if rest else [])]
+
+
+def _split(words: list[str], mark: str) -> list[list[str]]:
+    """The words before the first `mark` and those after it."""
+    return [words[: words.index(mark)], words[words.index(mark) + 1 :]] if mark in words else [words]
+
+
+def unreadable_settings(files: Iterable[str]) -> str:
+    """One sentence on the first of these files of settings that is not there or no text in UTF-8, since Snakemake,
+    which reads them, ends in a traceback; else empty.
+    """
+    for file in files:
         try:
             Path(file).read_text(encoding="utf-8")
         except UnicodeDecodeError:
             return f"{file} is not text in UTF-8: save it in this encoding, which editors let you choose"
         except OSError as error:
-            return f"{file} cannot be read: {error.strerror}"
+            return f"the file of settings {file} cannot be read ({error.strerror}): name one that is there"
     return ""
 
 

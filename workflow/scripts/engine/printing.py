@@ -1,5 +1,6 @@
 """What programs of the command line print: for a reader, who may stop reading, and of an error a sentence."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from engine.errors import UserError
 @contextmanager
 def until_read() -> Iterator[None]:
     """What is printed inside may be cut short, as by `| head`: the rest is not printed, and that is no error."""
+    if sys.stdout is None:  # closed, as by >&-
+        sys.stdout = io.StringIO()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where the terminal's encoding lacks a sign
     try:
         yield
         sys.stdout.flush()

@@ -144,9 +144,11 @@ class History:
         return {"loss_sum": self.loss_sum}, {"history": self.rows, "seconds": self.seconds}
 
     def restore(self, step: int, tensors: dict[str, Tensor], record: dict) -> None:
-        """Go on after a step."""
+        """Go on after a step. Raises ValueError, KeyError or TypeError for a record that `state` did not make."""
         self.loss_sum.copy_(tensors["loss_sum"])
-        self.rows, self.seconds = record["history"], record["seconds"]
+        self.rows, self.seconds = list(record["history"]), float(record["seconds"])
+        if any(not {"step", "loss", "seconds"} <= row.keys() for row in self.rows):
+            raise ValueError("a row of its history lacks a number")
         self._since = (step, self.seconds)
 
     def of(self, steps: Iterable[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:

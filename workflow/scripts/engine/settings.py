@@ -133,10 +133,10 @@ def _of_pde(pde: Settings) -> list[str]:
             f"than {MOST_STEPS:,}: lower it, or raise pde.dt"
         )
     # A mean, which is taken out of figure 7's run, would grow as exp(lambda_1 t) over the first mode.
-    if (units := t_end * (math.pi / pde["length"]) ** 2) > SMALLEST:
+    if (units := t_end * (math.pi / pde["length"]) ** 2) > SMALLEST / 2:  # a share is one of squares
         sentences.append(
             f"pde.t_end is {t_end:g}, which is {units:.3g} times 1 / lambda_1 with pde.length = {pde['length']:g}: at "
-            f"most {SMALLEST:g} can be computed; lower it, or raise pde.length"
+            f"most {SMALLEST / 2:g} can be computed; lower it, or raise pde.length"
         )
     if pde["amplitudes"][-1] == 0:
         sentences.append("pde.amplitudes ends in 0: leave the last modes out, or give them an amplitude")

@@ -110,8 +110,11 @@ def records(folder: Path, job: str) -> list[Path]:
     """The logs and benchmark files of a run, without those of `job`; hidden files, and tables that are no benchmark
     files of Snakemake's, are not ours.
     """
-    tables = [file for file in folder.glob("benchmarks/[!.]*.tsv") if file.read_bytes().startswith(b"s\th:m:s\t")]
-    return sorted(file for file in [*folder.glob("logs/[!.]*.log"), *tables] if file.stem != job)
+    logs, tables = (
+        [file for file in folder.glob(pattern) if file.is_file() and file.stem != job]  # no folder, link or pipe
+        for pattern in ("logs/[!.]*.log", "benchmarks/[!.]*.tsv")
+    )
+    return sorted([*logs, *(table for table in tables if table.read_bytes().startswith(b"s\th:m:s\t"))])
 
 
 def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
