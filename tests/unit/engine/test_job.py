@@ -187,6 +187,34 @@ def test_a_damaged_input_is_named_without_the_logs_of_earlier_rules_too(tmp_path
     assert f"rule second cannot use {file} (" in said and "delete it, and run again" in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("ending", [".npz", ".csv"])
+def test_an_input_with_a_number_that_is_not_finite_is_refused_before_the_work(tmp_path, ending, value):
+    """Whoever put it there: figures would be drawn, and claims judged, without a word."""
+    rule, file = Rule(tmp_path), tmp_path / f"in{ending}"
+    rule.input = str(file)
+    if ending == ".npz":
+        np.savez(file, index=np.arange(3), a=np.array([1.0, float(value)]), naive=np.array(np.inf))
+    else:
+        file.write_text(f"name,order,error\nnan-like,,1.0\ninfinite,2.0,{value}\n")
+    said = rule.run(raises(AssertionError("the work must not start")))
+    number = value if ending == ".csv" else str(float(value))
+    assert f"error: {file} holds {number} in {'its array a' if ending == '.npz' else 'column error'}" in said
+    assert "Traceback" not in said
+
+
+def test_what_may_be_infinite_and_empty_cells_are_no_reason_to_stop(tmp_path):
+    """A folder, text and a damaged file are left to their readers."""
+    np.savez(tmp_path / "a.npz", naive=np.array([np.inf]), seconds=np.array(np.nan), index=np.arange(3))
+    (tmp_path / "b.csv").write_text("name,order\ninformation,\n")
+    (tmp_path / "c.npz").write_bytes(b"damaged")
+    (tmp_path / "d.csv").mkdir()
+    inputs = [str(file) for file in sorted(tmp_path.iterdir())]
+    (tmp_path / "logs").mkdir()
+    with job(SimpleNamespace(rule="one", log=[str(tmp_path / "logs/one.log")], input=inputs, output=[])):
+        pass
+
+
 def test_a_file_that_was_replaced_on_purpose_may_be_used_and_is_named(rule):
     """A table that was cut at the end of a line is of this kind too: nothing in it says that it was longer."""
     rule.first()

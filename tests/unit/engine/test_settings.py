@@ -88,6 +88,7 @@ BAD = [
     ({"beyond": {"reversal": {"end": 1e-300}}}, "beyond.reversal.end is 1e-300, but must be a time from 1.0e-6"),
     ({"pde": {"length": 0.1}}, "pde.t_end is 4, which is 3.95e+03 times 1 / lambda_1 with pde.length = 0.1"),
     ({"agent": "Zo\ud800"}, "agent is 'Zo\\ud800', but must be who runs it"),
+    ({"agent": "https://me:s3cret@example.org"}, "agent is 'https://***@example.org', but must be who runs it"),
     ({"ddpm": {"start": "x" * 5000}}, "but must be the path of a folder of weights"),
     ({"execution": {"mirrors": ["/data\nmnist"]}}, "execution.mirrors.0 is "),
     ({"figures": {"image": 60_000}}, "figures.image is 60000, but there are 60,000 training images of mnist, counted"),

@@ -103,6 +103,13 @@ def test_where_weights_were_shipped_the_settings_are_those_of_their_training(fil
     assert run["settings"] == SETTINGS | trained and run["settings"]["classifier"] == {"epochs": 2}
 
 
+def test_a_record_that_lacks_a_setting_of_the_training_is_named(tmp_path):
+    trained = {"ddpm": {key: value for key, value in SETTINGS["ddpm"].items() if key != "T"}}
+    (tmp_path / "record.json").write_text(json.dumps({"settings": trained}))
+    with pytest.raises(UserError, match=r"record\.json lacks ddpm\.T among the settings of the training: restore it"):
+        companion.as_trained(SETTINGS, [tmp_path / "record.json"])
+
+
 def test_costs_add_up_shards_and_know_what_was_not_measured(tmp_path):
     rows = {"b_rule": "2.0\t100.0\t1.5", "a_rule_1-of-2": "3.0\t200.0\t2.0", "a_rule_2-of-2": "4.0\t300.0\tNA"}
     for name, row in (rows | {"quick": "0.1\tNA\tNA"}).items():

@@ -190,10 +190,12 @@ def test_a_start_that_does_not_fit_is_refused(shipped, models, tmp_path):
     wide = {"data": SETTINGS["data"], "ddpm": {"T": 20, "channels": 64}}
     with pytest.raises(UserError, match=r"ddpm\.channels is 64, but 32 for them"):
         take_start(shipped, sha256(shipped / SUMS), wide)
-    with pytest.raises(UserError, match=r"another network than ddpm\.channels = 64 .* has the shape \(128, 32\)"):
+    with pytest.raises(
+        UserError, match=r"another network than ddpm\.channels = 64 .* is float32 of the shape \(128, 32\)"
+    ):
         take_start(models["ddpm"], sha256(models["ddpm"]), wide)
     save_file(small_network().state_dict() | {"more": torch.zeros(1)}, tmp_path / "more.safetensors")
-    with pytest.raises(UserError, match=r"the tensor more has the shape \(1,\) in them, and None here"):
+    with pytest.raises(UserError, match=r"the tensor more is float32 of the shape \(1,\) in them, and missing here"):
         take_start(tmp_path / "more.safetensors", sha256(tmp_path / "more.safetensors"), SETTINGS)
     (tmp_path / "text.safetensors").write_text(json.dumps({"no": "tensors"}))
     with pytest.raises(UserError, match="is not a safetensors file"):
@@ -244,6 +246,28 @@ BEHIND_A_RIGHT_SUM = [
         "it holds a number that is not finite",
     ),
     ("ddpm_history.csv", b"step,images,loss,learning_rate,images_per_second,seconds\n", "it has no rows"),
+    (
+        "ddpm_history.csv",
+        b"step,images,loss,learning_rate,images_per_second,seconds\n1,2,-3,1,1,1\n",
+        "it holds a negative number",
+    ),
+    (
+        "ddpm_history.csv",
+        b"step,images,loss,learning_rate,images_per_second,seconds\n2,2,3,1,1,1\n1,2,3,1,1,1\n",
+        "its steps do not rise",
+    ),
+    ("ddpm.json", lambda it: it | {"origin": it["origin"] | {"commit": "../../x; rm <b>"}}, "its commit is none"),
+    ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"steps": 10**400}}, "steps is 1000"),
+    (
+        "ddpm-1-of-2.safetensors",
+        lambda it: {name: value.double() * 1e200 for name, value in it.items()},
+        "the weights, in float32, are not finite",
+    ),
+    (
+        "ddpm-1-of-2.safetensors",
+        lambda it: {name: value.to(torch.int32) for name, value in it.items()},
+        "is int32 of the shape .* in them, and float32 of",
+    ),
     ("ddpm_history.csv", b"", "ddpm_history.csv is damaged, or is not the table of a training"),
     ("ddpm_history.csv", b"step,images\n1,2\n", "ddpm_history.csv is damaged, or is not the table of a training"),
     ("ddpm_history.csv", b"\x00\xff,\n", "ddpm_history.csv is damaged, or is not the table of a training"),
@@ -273,3 +297,24 @@ def test_a_damaged_list_of_sums_is_told(shipped, content):
     (shipped / SUMS).write_bytes(content)
     with pytest.raises(UserError, match=SUMS):
         unpack(shipped, "ddpm", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("classifier.json", lambda it: it | {"summary": it["summary"] | {"test_accuracy": 7.0}}, "test_accuracy is 7"),
+        ("classifier_confusion.csv", lambda it: it.iloc[1:], "no row of counts for each of 10 digits"),
+        ("classifier_confusion.csv", lambda it: it.assign(found_3=0.5), "no row of counts for each of 10 digits"),
+        ("classifier_confusion.csv", lambda it: it.assign(true=17), "no row of counts for each of 10 digits"),
+        ("classifier_confusion.csv", lambda it: it.assign(found_3=-1), "it holds a negative number"),
+    ],
+)
+def test_a_classifiers_record_and_table_are_asked_for_sense_too(shipped, name, content, said):
+    file = shipped / name
+    if file.suffix == ".json":
+        write_json(file, content(read_json(file)))
+    else:
+        content(pd.read_csv(file)).to_csv(file, index=False)
+    (shipped / SUMS).write_text(checksums(one for one in shipped.iterdir() if one.name != SUMS))
+    with pytest.raises(UserError, match=said):
+        unpack(shipped, "classifier", {})

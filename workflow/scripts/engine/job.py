@@ -1,7 +1,9 @@
 """What every script does around its work: a log, and one clear sentence for an error that the user can correct."""
 
+import csv
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -23,6 +25,12 @@ OUT_OF_MEMORY = (
 """In an error's name or words: PyTorch's errors have no class of their own on a CPU."""
 LARGE = "execution.batch_size, ddpm.batch_size, ddpm.T, data.image_size, samples.count, pde.cells or pde.refinement"
 """The settings that decide how much memory a job takes."""
+MAY_BE_INFINITE = {"naive", "cascade_quiet_time", "seconds"}
+"""Arrays whose numbers may be missing or beyond all bounds: an error of a run backwards, the time of what never
+happens, a time that was not taken.
+"""
+NUMBER = re.compile(r"[+-]?(nan|inf(inity)?|[0-9.]+e[+-]?[0-9]+)", re.I)
+"""How a number is written that may not be finite."""
 
 
 @contextmanager
@@ -47,13 +55,19 @@ def job(snakemake) -> Iterator[None]:
         logging.getLogger().addHandler(log)
         # Snakemake's jobs start with Ctrl-C held back (see settings.smk): it is answered from here on.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        inputs = map(str, snakemake.input) if first else ()
+        inputs = list(map(str, snakemake.input)) if first else []
         for file in altered(inputs, written(Path(snakemake.log[0]).parent)):
             logging.warning(
                 "%s is not what an earlier rule wrote there, and is used as it is: delete it and run again if that is "
                 "not on purpose",
                 file,
             )
+        for file in inputs:
+            if number := not_finite(Path(file)):
+                raise UserError(
+                    f"{file} holds {number}, by which nothing may be drawn or judged: delete it, and run again to make "
+                    "it anew"
+                )
         yield
     except UserError as error:
         logging.error("error: %s", error)
@@ -99,6 +113,29 @@ def explain(error: Exception, snakemake) -> str | None:
     for file in snakemake.input:
         if reason := unreadable(Path(file)):
             return f"rule {snakemake.rule} cannot use {file} ({reason}): delete it, and run again to make it anew"
+    return None
+
+
+def not_finite(file: Path) -> str | None:
+    """The first number of a table (.csv) or of arrays (.npz) that is NaN or infinite, with its place; None if there is
+    none, or the file cannot be read, which its reader will tell. A cell may be empty. Of arrays those in
+    MAY_BE_INFINITE are left out; and all, for a script that has not loaded numpy, and so reads none.
+    """
+    numpy = sys.modules.get("numpy")
+    try:
+        if file.suffix == ".csv":
+            with file.open(encoding="utf-8", newline="") as content:
+                for row in csv.DictReader(content):
+                    for column, cell in row.items():
+                        if NUMBER.fullmatch(str(cell)) and not math.isfinite(float(cell)):
+                            return f"{cell} in column {column}"
+        elif file.suffix == ".npz" and numpy:
+            with numpy.load(file) as arrays:
+                for name in set(arrays.files) - MAY_BE_INFINITE:
+                    if (values := arrays[name]).dtype.kind == "f" and not numpy.isfinite(values).all():
+                        return f"{values[~numpy.isfinite(values)].flat[0]} in its array {name}"
+    except Exception:
+        return None
     return None
 
 

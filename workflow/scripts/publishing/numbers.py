@@ -110,7 +110,14 @@ def chapter_lines(chapters: Iterable[Mapping[str, Any]]) -> list[str]:
 def as_trained(settings: dict[str, Any], shipped: Iterable[Path | str]) -> dict[str, Any]:
     """The settings, where a model's weights were shipped those of its training, from its record in weights/."""
     for record in shipped:
-        settings = settings | read_json(record)["settings"]
+        trained = read_json(record)["settings"]
+        for section, values in trained.items():
+            if missing := [key for key in settings.get(section, {}) if key not in values]:
+                raise UserError(
+                    f"{record} lacks {section}.{missing[0]} among the settings of the training: restore it, which for "
+                    "weights/ `git checkout -- weights` does"
+                )
+        settings = settings | trained
     return settings
 
 

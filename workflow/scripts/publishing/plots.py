@@ -199,7 +199,7 @@ def _profiles(ax: Axes, x: np.ndarray, t: np.ndarray, u: np.ndarray, times: np.n
         zero = (len(times) - 1 - row) * distance
         ax.axhline(zero, color="0.75", linewidth=0.5)
         ax.plot(x, zero + u[np.argmin(np.abs(t - time))], color="black", linewidth=1.1)
-        ax.text(x[-1] * 1.03, zero, f"$t = {time:g}$", va="center", fontsize=8)
+        ax.text(x[-1] * 1.03, zero, f"$t = {time:.10g}$", va="center", fontsize=8)
     ax.set(xlabel="$x$", title="profiles $u(\\cdot, t)$")
     interval_ticks(ax, x)
     ax.set_yticks([])

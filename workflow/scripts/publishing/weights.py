@@ -5,6 +5,7 @@ training (`ddpm.json`: settings, summary, origin) and its table (a .csv). `SHA25
 """
 
 import logging
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from diffusion.classifier import CLASSES, Classifier
 from diffusion.unet import UNet
 from engine.errors import UserError
 from engine.files import read_json, reading, sha256, write_json
-from engine.tensors import read_tensors, write_tensors
+from engine.tensors import read_tensors, refuse_not_finite, write_tensors
 from publishing import origin
 
 logger = logging.getLogger(__name__)
@@ -34,12 +35,16 @@ FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
 
 NUMBERS = {
     "ddpm": {
-        **dict.fromkeys(("parameters", "training_images", "steps", "image_visits"), int),
-        **dict.fromkeys(("seconds", "last_loss"), (int, float)),
+        **dict.fromkeys(("parameters", "training_images", "steps", "image_visits"), (int, 10**18)),
+        **dict.fromkeys(("seconds", "last_loss"), ((int, float), 1e18)),
     },
-    "classifier": {"test_accuracy": (int, float), "test_images": int, "training_images": int},
-}
-"""Of each model, what later rules read in the summary of its record, and as what, ..."""
+    "classifier": {
+        "test_accuracy": ((int, float), 1), "test_images": (int, 10**18), "training_images": (int, 10**18),
+    },
+}  # fmt: skip
+"""Of each model, what later rules read in the summary of its record, as what, and how large it may be, ..."""
+COMMIT = r"None|[0-9a-f]{7,64}(\.dirty)?"
+"""How the record names the commit that the weights were trained with."""
 COLUMNS = {
     "ddpm": ["step", "images", "loss", "learning_rate", "images_per_second", "seconds"],
     "classifier": ["true", *(f"found_{digit}" for digit in range(CLASSES))],
@@ -129,18 +134,28 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
     """
     files = verify(folder, model)
     weights = [file for file in files if file.suffix == ".safetensors"]
-    record, [table] = folder / f"{model}.json", [file for file in files if file.suffix == ".csv"]
+    record, table = folder / f"{model}.json", folder / TABLES[model]
+    if table not in files:
+        raise UserError(f"{folder / SUMS} does not list {table.name}, so these are no weights of {model}")
     with reading(record, f"the record of a training of {model}"):
         trained = read_json(record)
-        settings_then, summary, _ = trained["settings"], trained["summary"], trained["origin"]["commit"]
+        settings_then, summary = trained["settings"], trained["summary"]
+        if not re.fullmatch(COMMIT, str(trained["origin"]["commit"])):
+            raise ValueError("its commit is none")
         refuse_other_settings(settings_then, settings, folder)
-        for key, kind in NUMBERS[model].items():
-            if isinstance(summary[key], bool) or not isinstance(summary[key], kind) or summary[key] < 0:
+        for key, (kind, most) in NUMBERS[model].items():
+            if isinstance(summary[key], bool) or not isinstance(summary[key], kind) or not 0 <= summary[key] <= most:
                 raise ValueError(f"{key} is {summary[key]!r}")
     with reading(table, f"the table of a training of {model}"):
         rows = pd.read_csv(table, usecols=COLUMNS[model], dtype=float)
         if rows.empty or not np.isfinite(rows).all(axis=None):
             raise ValueError("it has no rows" if rows.empty else "it holds a number that is not finite, or none")
+        if (rows < 0).any(axis=None):
+            raise ValueError("it holds a negative number")
+        if model == "classifier" and (rows["true"].tolist() != list(range(CLASSES)) or (rows % 1).any(axis=None)):
+            raise ValueError(f"it has no row of counts for each of {CLASSES} digits")
+        if model == "ddpm" and not rows["step"].is_monotonic_increasing:
+            raise ValueError("its steps do not rise")
     tensors = join([read_tensors(file) for file in weights])
     refuse_other_network(tensors, model, settings, folder)
     return Trained(tensors, trained, table)
@@ -217,21 +232,27 @@ def refuse_other_network(tensors: dict[str, Tensor], model: str, settings: Setti
             )
         else:
             network, of = Classifier(), "the classifier"
-        asked = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    given = {name: tuple(value.shape) for name, value in tensors.items()}
+        asked = {name: (tuple(value.shape), value.dtype) for name, value in network.state_dict().items()}
+    given = {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
     if wrong := [name for name in [*asked, *given] if asked.get(name) != given.get(name)]:
         name = wrong[0]
         raise UserError(
-            f"the weights in {place} are of another network than {of}: the tensor {name} has the shape "
-            f"{given.get(name)} in them, and {asked.get(name)} here"
+            f"the weights in {place} are of another network than {of}: the tensor {name} is "
+            f"{_described(given.get(name))} in them, and {_described(asked.get(name))} here"
         )
+
+
+def _described(tensor: tuple[tuple[int, ...], torch.dtype] | None) -> str:
+    return f"{str(tensor[1]).removeprefix('torch.')} of the shape {tensor[0]}" if tensor else "missing"
 
 
 def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The tensors of all parts; what is rounded is in float32 again."""
-    return {
+    joined = {
         name: value.float() if value.is_floating_point() else value for part in parts for name, value in part.items()
     }
+    refuse_not_finite(joined, "the weights, in float32,")
+    return joined
 
 
 def write_start(trained: Trained, weights: Path, record: Path, history: Path) -> None:
