@@ -26,10 +26,12 @@ from engine.tensors import write_tensors
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before():
+def _logging_and_signals_as_before():
     root = logging.getLogger()
     before = root.handlers[:], root.level, logging.raiseExceptions
+    answer = signal.signal(signal.SIGINT, signal.default_int_handler)  # which tests started with `nohup ... &` lack
     yield
+    signal.signal(signal.SIGINT, answer)
     logging.captureWarnings(False)
     root.handlers[:], root.level, logging.raiseExceptions = before
 
