@@ -84,7 +84,7 @@ ddpm: {T: 20, beta_1: 1.0e-3, beta_T: 0.3, channels: 32, batch_size: 8, epochs: 
 classifier: {epochs: 1, batch_size: 64}
 samples: {count: 10, originals: 5}
 figures: {training_images: 12, forward_times: [0, 5, 20], backward_times: [20, 10, 0]}
-pde: {cells: 96, dt: 0.005, refinement: [16, 32]}
+pde: {cells: 200, dt: 0.0025, refinement: [16, 32]}
 compute: {device: cpu}
 execution: {shards: 3, batch_size: 4}
 """
