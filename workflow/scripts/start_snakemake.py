@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from engine.environment import arranged, cores, provide, shield
-from engine.errors import UserError
 from engine.lock import note_start, remove_stale
+from engine.printing import told
 
 # Snakemake answers Ctrl-C while jobs run, but with a traceback while it is loaded or makes its plan.
 SNAKEMAKE = """
@@ -27,10 +27,8 @@ except KeyboardInterrupt:
 """
 
 if __name__ == "__main__":
-    try:
+    with told():
         arguments = arranged(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
     folder = Path(".snakemake").absolute()
     provide(os.environ, folder)
     shield(os.environ)

@@ -27,8 +27,8 @@ from diffusion.affine import AffineFilter, affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise
-from engine.errors import UserError
 from engine.randomness import generator
+from engine.tensors import refuse_not_finite
 
 SHOWN, COUNTED = 10, 20
 """Samples that a figure shows, and noised images for each of which the images in the weighted mean are counted."""
@@ -78,11 +78,7 @@ def sampled(eps_theta: NoisePredictor, like: Tensor, count: int, schedule: Varia
         *_, (_, x) = backward_process(eps_theta, noise[:, 0], lambda t, noise=noise: noise[:, t], schedule)
         ends.append(x)
     x = torch.cat(ends)
-    if not x.isfinite().all():
-        raise UserError(
-            "the samples of a network are not finite: the training of the network diverged; train it again with a "
-            "lower learning rate"
-        )
+    refuse_not_finite({"x_0": x}, "the samples of a network")
     return x.clamp(-1, 1)
 
 

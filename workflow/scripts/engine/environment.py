@@ -133,11 +133,11 @@ def arranged(arguments: Sequence[str]) -> list[str]:
 
     Raises UserError for a file of settings that cannot be read, and for a section that single settings have twice.
     """
-    before, *after = _split(list(arguments), "--")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
     lists: dict[str, list[str]] = {"--configfile": [], "--config": []}
     names = {"--configfile": "--configfile", "--configfiles": "--configfile", "--config": "--config", "-C": "--config"}
     others, targets, current = [], [], ""
-    for argument in before:
+    for argument in arguments[:end]:
         option, _, value = argument.partition("=") if argument.startswith("--") else (argument, "", "")
         if argument.startswith("-"):
             current = names.get(option, "")
@@ -162,13 +162,8 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             "one of them into a file, for --configfile"
         )
     given = [word for option, values in lists.items() if values for word in (option, *values)]
-    rest = [*targets, *(word for part in after for word in part)]
+    rest = [*targets, *arguments[end + 1 :]]
     return [*others, *given, *(["--", *rest] if rest else [])]
-
-
-def _split(words: list[str], mark: str) -> list[list[str]]:
-    """The words before the first `mark` and those after it."""
-    return [words[: words.index(mark)], words[words.index(mark) + 1 :]] if mark in words else [words]
 
 
 def unreadable_settings(files: Iterable[str]) -> str:
