@@ -469,10 +469,17 @@ def _training_speed(
         for _ in process:
             pass
         hardware.wait()
-    times = {event.key: event.self_device_time_total for event in seen.key_averages()}
-    transposing = sum(time for name, time in times.items() if re.search("nchwToNhwc|nhwcToNchw", name))
     memory = torch.cuda.max_memory_allocated(hardware.device) / 1e9
-    return speed, memory, transposing / max(sum(times.values()), 1)
+    return speed, memory, transposing({event.key: event.self_device_time_total for event in seen.key_averages()})
+
+
+def transposing(times: dict[str, float]) -> float:
+    """The share of kernels that change the order of images in memory, from all kernels' names and times: cuDNN's, and
+    PyTorch's copies, which in a compiled step have no other purpose.
+    """
+    kernels = {name: time for name, time in times.items() if not name.startswith(("##", "Optimizer."))}  # not sections
+    names = re.compile("nchwToNhwc|nhwcToNchw|direct_copy_kernel")
+    return sum(time for name, time in kernels.items() if names.search(name)) / max(sum(kernels.values()), 1)
 
 
 def strokes(count: int, size: int) -> Tensor:

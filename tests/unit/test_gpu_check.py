@@ -53,6 +53,16 @@ def test_the_loss_must_be_in_its_band(record, monkeypatch):
     assert len(record["mean loss of each quarter"]) == 4 and not record["compiled"]
 
 
+def test_time_for_the_order_of_images_is_that_of_copies_and_transposing_kernels():
+    copy = "void at::native::elementwise_kernel<128, 4, at::native::direct_copy_kernel_cuda(at::TensorIteratorBase&)>"
+    times = {"triton_red_fused_native_group_norm_69": 5.0, "sm90_xmma_fprop_implicit_gemm_nhwckrsc_nhwc": 2.0}
+    assert gpu_check.transposing(times) == 0
+    times |= {copy: 2.0, "cudnn::engines_precompiled::nchwToNhwcKernel<float>": 1.0}
+    assert gpu_check.transposing(times) == 0.3
+    assert gpu_check.transposing(times | {"## Call CompiledFxGraph ##": 10.0, "Optimizer.step#Adam.step": 1.0}) == 0.3
+    assert gpu_check.transposing({}) == 0
+
+
 def test_a_stage_that_takes_too_long_is_stopped_and_keeps_what_it_had(tmp_path):
     (tmp_path / "machine.json").write_text('{"torch": "2.15"}')
     found = run_stage("machine", ["--device", "cpu"], 0.2, tmp_path)

@@ -311,7 +311,7 @@ class Compiled(nn.Module):
         except Exception as error:
             reason = " ".join(str(error).split("\n")[:2])  # what follows tells where PyTorch was
             logger.warning(
-                "the training runs uncompiled, and 2 to 3 times slower: compilation failed (%s: %s). PyTorch's "
+                "the training runs uncompiled, and 3 to 4 times slower: compilation failed (%s: %s). PyTorch's "
                 "compiler needs a C compiler (gcc, or $CC) and Python's header files (Python.h, of python3-dev)",
                 *(type(error).__name__, reason),
             )
