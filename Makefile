@@ -37,12 +37,19 @@ FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
 OVERLAYS = $(strip $(if $(filter-out paper,$(PRESET)),presets/$(PRESET).yaml) $(FEWER))
 SETTINGS = $(if $(OVERLAYS),--configfile $(OVERLAYS)) $(if $(MIRROR),--config $(MIRROR))
 WRITE_FEWER = $(if $(FEWER),mkdir -p results && printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}\n' > $(FEWER) && )
+DRY = $(filter -n --dry-run --dryrun,$(ARGS))
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
 ifeq ($(filter estimate,$(MAKECMDGOALS)),)  # which takes a file of settings too
 ifneq ($(words $(PRESET))$(filter-out $(PRESETS),$(PRESET)),1)
 $(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
+endif
+ifneq ($(wildcard presets/paper.yaml),)
+$(error presets/paper.yaml is not read, since the preset 'paper' is config.yaml itself: give it another name)
+endif
+ifeq ($(filter paper,$(PRESET))$(shell grep -Ex "preset: *[\"']?$(PRESET)[\"']?([[:space:]].*)?" presets/$(PRESET).yaml),)
+$(error presets/$(PRESET).yaml has no line 'preset: $(PRESET)', by which its results go to results/$(PRESET): add it)
 endif
 endif
 # The value of a variable if it is a whole number from 1 on; else empty.
@@ -81,16 +88,16 @@ demo laptop shipped paper: override PRESET = $@
 
 verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, shipped, paper)
 	$(WORKFLOW) -- results/$(RUN)/claims/claims.json
-	.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json
+	$(if $(DRY),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json)
 
 beyond: .venv/workflow  ## chapters of ours, on what the paper leaves open: figures, claims, results/PRESET/beyond.pdf
 	$(WORKFLOW) -- beyond
-	.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/beyond/claims.json \
-	    --numbers results/$(RUN)/beyond/numbers.json
+	$(if $(DRY),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/beyond/claims.json \
+	    --numbers results/$(RUN)/beyond/numbers.json)
 
 compare: .venv/workflow  ## a run of PRESET beside its reference in paper/reference/, number by number: did I get what they got?
 	$(WORKFLOW) -- results/$(RUN)/numbers.json
-	.venv/bin/python workflow/scripts/compare_run.py results/$(RUN) paper/reference/$(PRESET).json
+	$(if $(DRY),,.venv/bin/python workflow/scripts/compare_run.py results/$(RUN) paper/reference/$(PRESET).json)
 
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
 	$(WORKFLOW) --report results/$(RUN)/report.html $(if $(wildcard results/$(RUN)/beyond.pdf),-- all beyond)

@@ -25,7 +25,7 @@ def made(request, tmp_path):
     for part in ("presets", "envs", ".venv/bin", "workflow/scripts"):
         (folder / part).mkdir(parents=True)
     for preset in ("demo", "laptop"):
-        (folder / f"presets/{preset}.yaml").write_text("")
+        (folder / f"presets/{preset}.yaml").write_text(f"preset: {preset}\n")
     shutil.copy(ROOT / "Makefile", folder)
     (folder / ".venv/bin/python").write_text(TELL)
     (folder / ".venv/bin/python").chmod(0o755)
@@ -59,6 +59,30 @@ def test_an_unknown_preset_is_refused_in_a_sentence(made, preset):
     for target in ("verify", "report"):
         done = made(target, f"PRESET={preset}")
         assert done.returncode != 0 and "PRESET is one of paper" in done.output and done.arguments is None
+
+
+@pytest.mark.parametrize("text", ["seed: 1\n", "preset: other\n", "preset: minemine\n", "# preset: mine\n", ""])
+def test_a_preset_whose_results_go_elsewhere_is_refused(made, text):
+    (made.folder / "presets/mine.yaml").write_text(text)
+    done = made("verify", "PRESET=mine")
+    assert done.returncode and "presets/mine.yaml has no line 'preset: mine'" in done.output and done.arguments is None
+
+
+@pytest.mark.parametrize("text", ["preset: mine", "seed: 1\npreset: 'mine'  # my own\r\n", 'preset:   "mine"\n'])
+def test_a_preset_of_ones_own_is_taken(made, text):
+    (made.folder / "presets/mine.yaml").write_text(text)
+    assert made("verify", "PRESET=mine").arguments[-1] == "results/mine/claims/claims.json"
+    (made.folder / "presets/paper.yaml").touch()
+    done = made("verify")
+    assert done.returncode and "presets/paper.yaml is not read" in done.output
+
+
+@pytest.mark.parametrize("target", ["verify", "beyond", "compare"])
+def test_of_a_dry_run_nothing_is_read(made, target):
+    for arguments in ("-n", "--dry-run --quiet"):
+        done = made(target, f"ARGS={arguments}")
+        assert done.returncode == 0 and done.stdout.count("[[") == 1 and ".py" in str(done.arguments)
+    assert made(target).stdout.count("[[") == 2
 
 
 def test_blanks_around_a_preset_do_not_matter(made):

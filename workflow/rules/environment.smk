@@ -21,9 +21,10 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from engine import environment
+from engine import environment, settings_files
 
-if sentence := environment.refusal(os.environ, ROOT) or environment.unreadable_settings(["config.yaml"]):
+files_of_settings = ["config.yaml", *workflow.overwrite_configfiles]
+if sentence := environment.refusal(os.environ, ROOT) or settings_files.unreadable(files_of_settings):
     raise WorkflowError(sentence)
 environment.provide(os.environ, Path(".snakemake").resolve())
 environment.shield(os.environ)

@@ -36,7 +36,8 @@ if __name__ == "__main__":
     if remove_stale(folder):
         print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
     if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
-        note_start(folder, sys.argv)
+        with told():
+            note_start(folder, sys.argv)
     if any(map(str.isspace, tempfile.gettempdir())):  # where the solver of the usual scheduler does not find its files
         arguments = ["--scheduler", "greedy", *arguments]
     os.execv(sys.executable, [sys.executable, "-c", SNAKEMAKE, "--cores", str(cores()), *arguments])

@@ -262,13 +262,37 @@ SECRETS = ("t0psecret", "Zoë", "zoe", "sw0rd")
         "http://127.0.0.1:t0psecret/m",
         "http://127.0.0.1:9/m#token=t0psecret",
         "http://127.0.0.1:9/m;token=t0psecret",
+        "http://127.0.0.1:9/m?a='t0psecret'&z=\"sw0rd\"",
+        "http://127.0.0.1:9/m?a=(t0psecret),sw0rd",
+        "http://127.0.0.1:9/m?a=@t0psecret&b=sw0rd",
+        "http://127.0.0.1:9/m?a=t0psecret sw0rd",
+        "http://127.0.0.1:9/m#a@t0psecret;sw0rd?Zoë zoe",
+        "http://127.0.0.1:9/$TOKEN/m",
+        "http://127.0.0.1:9/${TOKEN} x/m",
+        "$ADDRESS",
     ],
 )  # fmt: skip
-def test_secrets_are_not_shown(resources, caplog, address):
+def test_secrets_are_not_shown(resources, caplog, monkeypatch, address):
+    monkeypatch.setenv("TOKEN", "t0psecret")
+    monkeypatch.setenv("ADDRESS", "http://127.0.0.1:9/t0psecret sw0rd/m")
     with pytest.raises(UserError) as error:
         fetch(SUMS, resources, [address])
     for secret in SECRETS:
         assert secret not in caplog.text + str(error.value)
+
+
+def test_a_server_that_repeats_what_it_was_sent_gives_no_secret_away(server, resources, caplog, monkeypatch):
+    monkeypatch.setenv("TOKEN", "t0psecret")
+
+    def repeated(request):
+        request.send_response(403, f"{request.path} {request.headers['Authorization']}")
+        request.end_headers()
+
+    for address in (f"http://zoe:t0psecret@{server(repeated)}/m", f"http://{server(repeated)}/$TOKEN/m"):
+        with pytest.raises(UserError) as error:
+            fetch(SUMS, resources, [address])
+        said = caplog.text + str(error.value)
+        assert "403" in said and "t0psecret" not in said and base64.b64encode(b"zoe:t0psecret").decode() not in said
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from engine.environment import (
     quotas,
     refusal,
     shield,
-    unreadable_settings,
     wait_asleep,
 )
 from engine.errors import UserError
@@ -210,16 +209,15 @@ def test_a_job_uses_no_more_threads_than_it_may(monkeypatch):
         torch.set_num_threads(before)
 
 
-def test_settings_in_another_encoding_are_named(tmp_path):
-    sound, latin, wide = (tmp_path / f"{name}.yaml" for name in ("sound", "latin", "wide"))
-    sound.write_text("agent: Zoë", encoding="utf-8")
-    latin.write_text("agent: Zoë", encoding="latin-1")
-    wide.write_text("agent: Zoë", encoding="utf-16")
-    assert unreadable_settings([str(sound)]) == ""
-    for file, reason in ((tmp_path, "Is a directory"), (tmp_path / "missing.yaml", "No such file or directory")):
-        assert f"the file of settings {file} cannot be read ({reason})" in unreadable_settings([str(sound), str(file)])
-    for file in (latin, wide):
-        assert unreadable_settings([str(sound), str(file)]).startswith(f"{file} is not text in UTF-8: save it")
+@pytest.mark.parametrize("place", ["", "locks", "metadata", "log", "incomplete"])
+def test_a_file_where_snakemakes_folder_must_be_is_named(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert refusal({}, tmp_path) == ""
+    file = tmp_path / ".snakemake" / place
+    file.parent.mkdir(exist_ok=True)
+    file.symlink_to("/nowhere")
+    assert refusal({}, tmp_path).startswith(f"{file} is a file, or a link to nothing, where Snakemake's own folder")
 
 
 def test_a_cache_of_the_compiler_that_cannot_be_made_is_not_used(tmp_path):
@@ -258,6 +256,10 @@ def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monke
         ("--configfile none.yaml", r"the file of settings none\.yaml cannot be read \(No such file"),
         ("--configfile .", r"the file of settings \. cannot be read \(Is a directory"),
         ("--config x=1 --config x=2", "--config has x twice"),
+        ("--configfile", r"--configfile has no value: write --configfile mine\.yaml"),
+        ("--config -n -- fetch", "--config has no value: write --config seed=1"),
+        ("-n --configfiles fetch", "--configfile has no value"),
+        ("--config= -n", "--config has no value"),
     ],
 )
 def test_arguments_that_snakemake_would_stumble_over_are_told(tmp_path, monkeypatch, given, said):

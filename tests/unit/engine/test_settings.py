@@ -89,6 +89,12 @@ BAD = [
     ({"pde": {"length": 0.1}}, "pde.t_end is 4, which is 3.95e+03 times 1 / lambda_1 with pde.length = 0.1"),
     ({"agent": "Zo\ud800"}, "agent is 'Zo\\ud800', but must be who runs it"),
     ({"agent": "https://me:s3cret@example.org"}, "agent is 'https://***@example.org', but must be who runs it"),
+    (
+        {"ddpm": {"start_sha256": "ab" * 32}},
+        "ddpm.start_sha256 is given, but ddpm.start, what it is the SHA-256 of, is",
+    ),
+    ({"seed": 16**5000}, "seed is a whole number of thousands of digits"),
+    ({"pde": {"refinement": [50, -(10**5000)]}}, "pde.refinement.1 is a whole number of thousands of digits"),
     ({"ddpm": {"start": "x" * 5000}}, "but must be the path of a folder of weights"),
     ({"execution": {"mirrors": ["/data\nmnist"]}}, "execution.mirrors.0 is "),
     ({"figures": {"image": 60_000}}, "figures.image is 60000, but there are 60,000 training images of mnist, counted"),

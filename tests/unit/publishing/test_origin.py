@@ -1,5 +1,6 @@
 """The commit that a run records: of its own checkout, whatever git's variables say."""
 
+import os
 import subprocess
 
 import pytest
@@ -52,3 +53,19 @@ def test_a_checkout_that_git_refuses_is_told(checkout, monkeypatch, caplog):
 
 def test_a_folder_that_is_no_checkout_needs_no_warning(tmp_path, caplog):
     assert commit(tmp_path) is None and not caplog.text
+
+
+def test_another_repository_further_up_is_not_taken(checkout):
+    inside = checkout / "a:b" / "unpacked"  # git reads a ceiling with a colon in it as two
+    inside.mkdir(parents=True)
+    assert commit(inside) is None
+
+
+def test_a_changed_file_may_have_a_name_of_another_encoding(checkout):
+    odd = checkout / os.fsdecode(b"caf\xe9")
+    odd.write_text("1")
+    git(checkout, "config", "core.quotePath", "false")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "odd")
+    odd.unlink()
+    assert commit(checkout).endswith(".dirty")

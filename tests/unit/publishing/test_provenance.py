@@ -13,6 +13,7 @@ import yaml
 from conftest import ROOT
 from crates import altered, graph, problems
 
+from engine.errors import UserError
 from publishing import origin, provenance
 
 END = datetime(2025, 8, 7, 12, 0, 0, tzinfo=UTC)
@@ -208,12 +209,32 @@ def test_stray_files_among_the_logs_and_benchmarks_are_not_listed(tmp_path):
     for file in ("logs/a.log", "logs/._a.log", "benchmarks/a.tsv", "benchmarks/._a.tsv"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(b"s\th:m:s\tmax_rss\n1.5\t0:00:01\t7\n")
+    for name in (b"logs/caf\xe9.log", b"benchmarks/caf\xe9.tsv"):  # in another encoding than UTF-8
+        (tmp_path / os.fsdecode(name)).write_bytes(b"s\th:m:s\t\n1\t2\t\n")
     (tmp_path / "benchmarks/notes.tsv").write_text("mine\n")
     (tmp_path / "benchmarks/empty.tsv").touch()
     (tmp_path / "benchmarks/folder.tsv").mkdir()
     (tmp_path / "logs/dangling.log").symlink_to("/nowhere")
     os.mkfifo(tmp_path / "benchmarks/pipe.tsv")
     assert provenance.records(tmp_path, "other") == [tmp_path / "benchmarks/a.tsv", tmp_path / "logs/a.log"]
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "-5", "soon"])
+def test_a_benchmark_file_with_an_impossible_time_is_named(tmp_path, seconds):
+    table = tmp_path / "a.tsv"
+    table.write_text(f"s\th:m:s\n{seconds}\t-\n")
+    with pytest.raises(UserError, match=r"a\.tsv"):
+        provenance.times([table], [table])
+
+
+def test_only_the_runs_own_settings_are_looked_through_for_passwords(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("config.yaml", "paper/config.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"mirrors: [http://me:t0psecret@h/]")
+    (tmp_path / "paper/config.yaml").write_bytes(b"agent: caf\xe9")
+    assert b"t0psecret" not in provenance._content(Path("config.yaml"))
+    assert provenance._content(Path("paper/config.yaml")) == b"agent: caf\xe9"
 
 
 def test_the_machine_is_described():

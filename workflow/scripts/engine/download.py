@@ -24,13 +24,14 @@ from urllib.request import (
 
 from engine.errors import UserError
 from engine.files import write_atomically
-from engine.privacy import public_value, without
+from engine.privacy import public_address, without
 
 logger = logging.getLogger(__name__)
 
 SECONDS_WITHOUT_ANSWER = 20
 SLOWEST = 10_000
 """The bytes that must come in a second, on average and after SECONDS_WITHOUT_ANSWER."""
+VARIABLE = re.compile(r"\$\{?(\w+)")
 LARGEST = 50_000_000
 """The most bytes that a file may have, since some servers never stop sending."""
 
@@ -45,19 +46,23 @@ def fetch(
     """Put files, named with their sums by `algorithm`, into `folder`, from the first of `mirrors` that has them intact.
 
     A mirror is a folder or a URL, in which $NAME stands for a variable of the environment. What one mirror lacks comes
-    from the next; all is in memory until all is there. Messages call the files `what`. Raises UserError, which names
-    each mirror and what was wrong with it, and OSError if `folder` cannot be written to.
+    from the next; all is in memory until all is there. Messages call the files `what`, and show no value of a variable
+    in a URL. Raises UserError, which names each mirror and what was wrong with it, and OSError if `folder` cannot be
+    written to.
     """
     folder, contents, reasons = Path(folder), {}, []
-    for mirror in map(os.path.expandvars, mirrors):
-        name = public_value(mirror)
+    for written in mirrors:
+        mirror = os.path.expandvars(written)
+        is_url = "://" in mirror
+        name = public_address(written if is_url else mirror)
+        values = [os.environ.get(variable, "") for variable in VARIABLE.findall(written)] if is_url else []
         try:
-            if (unset := re.search(r"\$\{?\w+", mirror)) and not Path(mirror).exists():
-                raise ValueError(f"the environment has no variable {unset[0].lstrip('${')}")
+            if (unset := VARIABLE.search(mirror)) and not Path(mirror).exists():
+                raise ValueError(f"the environment has no variable {unset[1]}")
             for file, expected in sums.items():
                 contents[file] = contents.get(file) or _intact(mirror, file, expected, algorithm)
         except Exception as error:
-            reason = without(" ".join(str(error).split()) or type(error).__name__, mirror) + _by_way_of(mirror)
+            reason = without(" ".join(str(error).split()) or type(error).__name__, mirror, values) + _by_way_of(mirror)
             reasons.append(f"{name}: {reason}")
             logger.warning("could not get %s from %s (%s)", what, name, reason)
             continue
@@ -77,7 +82,7 @@ def _by_way_of(mirror: str) -> str:
     proxy = getproxies().get(scheme.lower()) if is_url else None
     if not proxy or proxy_bypass(address.partition("/")[0].rpartition("@")[2]):
         return ""
-    return f", through the proxy {public_value(proxy)} of the environment"
+    return f", through the proxy {public_address(proxy)} of the environment"
 
 
 def _intact(mirror: str, file: str, expected: str, algorithm: str) -> bytes:

@@ -10,9 +10,10 @@ import pwd
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
+from engine import settings_files
 from engine.errors import UserError
 
 INDEX = (
@@ -119,6 +120,10 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
         return f"the folder {str(folder)!a} has a name that is not UTF-8, which Snakemake cannot write: rename it"
     if {"{", "}"} & set(str(folder)):
         return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"
+    own = Path.cwd() / ".snakemake"
+    for place in (own, *(own / name for name in ("locks", "incomplete", "metadata", "log"))):
+        if os.path.lexists(place) and not place.is_dir():
+            return f"{place} is a file, or a link to nothing, where Snakemake's own folder must be: remove it"
     if Path.cwd() != folder and not Path.cwd().samefile(folder):
         return (
             f"this workflow runs in its own folder, {folder.resolve()}, not in {Path.cwd()}: start Snakemake there, "
@@ -127,24 +132,29 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
     return ""
 
 
+EXAMPLES = {"--configfile": "mine.yaml", "--config": "seed=1"}
+
+
 def arranged(arguments: Sequence[str]) -> list[str]:
     """Snakemake's arguments with all files of settings and all single settings together, since of several options
     --configfile, or --config, it takes the last one alone; and with what these would swallow, a target, at the end.
 
-    Raises UserError for a file of settings that cannot be read, and for a section that single settings have twice.
+    Raises UserError for a file of settings that cannot be used, for an option without its value, and for a section that
+    single settings have twice.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     lists: dict[str, list[str]] = {"--configfile": [], "--config": []}
     names = {"--configfile": "--configfile", "--configfiles": "--configfile", "--config": "--config", "-C": "--config"}
-    others, targets, current = [], [], ""
+    others, targets, given, current = [], [], set(), ""
     for argument in arguments[:end]:
         option, _, value = argument.partition("=") if argument.startswith("--") else (argument, "", "")
         if argument.startswith("-"):
             current = names.get(option, "")
             if not current:
                 others.append(argument)
-            elif value:
-                lists[current].append(value)
+            else:
+                given.add(current)
+                lists[current] += [value] if value else []
         elif (
             current == "--configfile"
             and not argument.endswith((".yaml", ".yml", ".json"))
@@ -153,7 +163,10 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             targets.append(argument)
         else:
             (lists[current] if current else others).append(argument)
-    if sentence := unreadable_settings(lists["--configfile"]):
+    for option in given:
+        if not lists[option]:
+            raise UserError(f"{option} has no value: write {option} {EXAMPLES[option]}")
+    if sentence := settings_files.unreadable(lists["--configfile"]):
         raise UserError(sentence)
     keys = [setting.partition("=")[0] for setting in lists["--config"]]
     if twice := [key for key in keys if keys.count(key) > 1]:
@@ -161,23 +174,9 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             f"--config has {twice[0]} twice, of which Snakemake would take the last (MNIST= sets execution too): put "
             "one of them into a file, for --configfile"
         )
-    given = [word for option, values in lists.items() if values for word in (option, *values)]
+    of_settings = [word for option, values in lists.items() if values for word in (option, *values)]
     rest = [*targets, *arguments[end + 1 :]]
-    return [*others, *given, *(["--", *rest] if rest else [])]
-
-
-def unreadable_settings(files: Iterable[str]) -> str:
-    """One sentence on the first of these files of settings that is not there or no text in UTF-8, since Snakemake,
-    which reads them, ends in a traceback; else empty.
-    """
-    for file in files:
-        try:
-            Path(file).read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            return f"{file} is not text in UTF-8: save it in this encoding, which editors let you choose"
-        except OSError as error:
-            return f"the file of settings {file} cannot be read ({error.strerror}): name one that is there"
-    return ""
+    return [*others, *of_settings, *(["--", *rest] if rest else [])]
 
 
 def cores(environment: Mapping[str, str] = os.environ, groups: Path = Path("/proc/self/cgroup")) -> int:

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from base64 import b64encode
+from collections.abc import Iterable
 
 HIDDEN = "***"
 
@@ -23,11 +25,25 @@ def public_value(text: str) -> str:
     return public(re.sub(r"(?<![^\s'\"(])[^\s'\"(/:]+:(?!//).*@", f"{HIDDEN}@", text, flags=re.DOTALL))
 
 
-def without(text: str, address: str) -> str:
-    """A text about an address, such as the message of a library, in which the secrets of `address` read ***."""
+def public_address(address: str) -> str:
+    """The same of what is nothing but an address, whose password and whose query may have any character in them."""
+    scheme, is_url, rest = address.partition("://")
+    if not is_url or not (mark := re.search("[?#;]", rest)):
+        return public_value(address)
+    if "@" in rest[mark.end() :]:  # of a password or of a query
+        return f"{scheme}://{HIDDEN}"
+    return public_value(f"{scheme}://{rest[: mark.end()]}{HIDDEN}")
+
+
+def without(text: str, address: str, others: Iterable[str] = ()) -> str:
+    """A text about an address, such as the message of a library, in which the secrets of `address`, and those in
+    `others`, read ***: whole, in their parts, and as a login is sent.
+    """
     login = (address.partition("://")[2] or address).rpartition("@")[0]
-    query = address.partition("?")[2] if "://" in address else ""
-    for secret in sorted(re.split(r"[:/@?#&=]", f"{login}?{query}"), key=len, reverse=True):
+    query = "".join(re.findall("[?#;].*", address, re.DOTALL)) if "://" in address else ""
+    parts = re.split(r"[:/@?#&=;]", "?".join([login, query, *others]))
+    secrets = [login, b64encode(login.encode()).decode() if login else "", query, *others, *parts]
+    for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) > 2:
             text = text.replace(secret, HIDDEN)
     return public(text)

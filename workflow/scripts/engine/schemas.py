@@ -81,8 +81,25 @@ def schema_errors(
         hint = f". It was read as text: {advice}" if text else ""
         return [f"{called(address)} is {public_value(repr(value))}, but must be {wanted}{hint}"]
 
+    if huge := [called(address) for address, value in _leaves(document) if _is_endless(value)]:
+        return [f"{name} is a whole number of thousands of digits" for name in huge]
     found = [sentence for error in Validator(schema).iter_errors(document) for sentence in sentences(error)]
     return list(dict.fromkeys(found))  # a value may break two rules and have one description
+
+
+def _leaves(value: object, address: Address = ()) -> Iterator[tuple[Address, object]]:
+    """What a document holds that is neither a mapping nor a list, each with its address."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if parts is None:
+        yield address, value
+    else:
+        for key, part in parts:
+            yield from _leaves(part, [*address, key])
+
+
+def _is_endless(value: object) -> bool:
+    """Whether Python may refuse to print it."""
+    return isinstance(value, int) and value.bit_length() > 10_000
 
 
 def _hint(key: object, known: dict[str, Any]) -> str:

@@ -68,6 +68,10 @@ def contradictions(settings: Settings, training_images: Mapping[str, int]) -> li
         sentences.append("figures.backward_times lacks 0, the step at which an image is done: add it")
     if ddpm["batch_size"] % execution["gpus"]:
         sentences.append(f"execution.gpus is {execution['gpus']}, which does not divide ddpm.batch_size: use a divisor")
+    if ddpm["start_sha256"] and not ddpm["start"]:
+        sentences.append(
+            "ddpm.start_sha256 is given, but ddpm.start, what it is the SHA-256 of, is empty: give both, or none"
+        )
     if execution["shards"] > settings["samples"]["count"]:
         sentences.append("execution.shards exceeds samples.count: use at most one shard a sample")
     return sentences + _of_images(settings, training_images) + _of_schedule(ddpm) + _of_pde(settings["pde"])

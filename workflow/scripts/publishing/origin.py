@@ -29,14 +29,15 @@ def commit(folder: Path, apart: str | None = None) -> str | None:
     """The commit of a checkout, with `.dirty` if a tracked file differs that is not in its folder `apart`; None outside
     a checkout, and, with a warning, in one that git cannot read.
     """
+    if not (folder / ".git").exists():  # git would take a repository further up, which merely contains this folder
+        return None
     others = [f":(exclude){apart}"] if apart else []
     try:
         found = _git(folder, "rev-parse", "HEAD")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *others)
     except (OSError, subprocess.CalledProcessError) as reason:
-        if (folder / ".git").exists():
-            said = " ".join((getattr(reason, "stderr", None) or str(reason)).split())
-            logger.warning("the commit of %s is not recorded, since git does not tell it: %s", folder.resolve(), said)
+        said = " ".join((getattr(reason, "stderr", None) or str(reason)).split())
+        logger.warning("the commit of %s is not recorded, since git does not tell it: %s", folder.resolve(), said)
         return None
     return found + (".dirty" if changed else "")
 
@@ -44,17 +45,19 @@ def commit(folder: Path, apart: str | None = None) -> str | None:
 def _git(folder: Path, *arguments: str) -> str:
     """What git prints of this folder. Git's variables do not reach it: in a hook they speak of another repository."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    # The ceiling keeps git from using a repository further up that merely contains this folder.
+    # The ceiling keeps git from using a repository further up where this one's is damaged.
     environment["GIT_CEILING_DIRECTORIES"] = str(folder.resolve().parent)
     command = ["git", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True
+    )
     return done.stdout.strip()
 
 
 def answer(command: list[str]) -> str | None:
     """What a command of the system prints; None if it is not there or fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip() or None

@@ -107,14 +107,21 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
 
 
 def records(folder: Path, job: str) -> list[Path]:
-    """The logs and benchmark files of a run, without those of `job`; hidden files, and tables that are no benchmark
-    files of Snakemake's, are not ours.
+    """The logs and benchmark files of a run, without those of `job`; hidden files, those whose names are not UTF-8, and
+    tables that are no benchmark files of Snakemake's, are not ours.
     """
     logs, tables = (
-        [file for file in folder.glob(pattern) if file.is_file() and file.stem != job]  # no folder, link or pipe
+        [
+            file for file in folder.glob(pattern) if file.is_file() and file.stem != job and _is_text(file.name)
+        ]  # no pipe
         for pattern in ("logs/[!.]*.log", "benchmarks/[!.]*.tsv")
     )
     return sorted([*logs, *(table for table in tables if table.read_bytes().startswith(b"s\th:m:s\t"))])
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name can be written: one that is not UTF-8 cannot."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
@@ -148,6 +155,8 @@ def times(benchmarks: Iterable[Path], results: Iterable[Path]) -> tuple[datetime
     for file in benchmarks:
         with reading(file, "a benchmark file"), file.open(encoding="utf-8", newline="") as content:
             seconds = sum(float(row["s"]) for row in csv.DictReader(content, delimiter="\t"))
+            if not 0 <= seconds < file.stat().st_mtime:
+                raise ValueError(f"a job cannot have taken {seconds} s")
         starts.append(file.stat().st_mtime - seconds)
     end = max(file.stat().st_mtime for file in results)
     return (
@@ -279,7 +288,7 @@ def _workflow(crate: ROCrate, run: Run, author: ContextEntity, licence: ContextE
 def _content(source: Path) -> bytes:
     """A file of the workflow as the crate shows it: without a password, where someone wrote one into config.yaml."""
     content = source.read_bytes()
-    return public(content.decode()).encode() if source.name == "config.yaml" else content
+    return public(content.decode()).encode() if source == Path("config.yaml") else content
 
 
 def _software(crate: ROCrate, name: str, version: str) -> SoftwareApplication:
