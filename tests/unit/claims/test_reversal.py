@@ -86,6 +86,7 @@ def noisy(from_end, from_noise, own=0.5, bayes=0.5):
         "forget": np.array([2.0]),
         "own": np.full((1, 3), own),
         "bayes": np.full((1, 3), bayes),
+        "noisy_steps": np.array(200),
     }
 
 
@@ -117,7 +118,9 @@ def test_ends_that_are_all_early_or_late_or_neither_leave_numbers_out():
 def test_a_share_that_is_not_bayes_is_seen_in_standard_errors():
     error = (0.25 / 1000) ** 0.5
     study = noisy(LAW, [LAW] * 3, own=0.5 + 5 * error)
-    assert reversal.own_start(study)["departure"] == pytest.approx(5)
+    found = reversal.own_start(study)
+    assert found["departure"] == pytest.approx(5) and found["fineness"] == pytest.approx(200 / 1000**0.5)
+    assert found["p_value"] == pytest.approx(3 * 5.733e-7, rel=1e-3)  # erfc(5 / sqrt 2), for each of three cases
 
 
 def test_deterministic_limit_predicts_the_start_with_the_smallest_slow_modes():

@@ -183,8 +183,8 @@ def added_noise(schedule: VarianceSchedule) -> dict:
 
 
 def leap(schedule: VarianceSchedule) -> dict:
-    """The largest relative difference between the steps (2), composed, and the leap (8), at any t. Given 1 and 0 as
-    image and noise, each yields its own coefficients.
+    """The largest relative difference between the steps (2), composed, and the leap (8), at any t; and the variance of
+    the noise of the first step, the least of all. Given 1 and 0 as image and noise, each yields its own coefficients.
     """
     one, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     mean, variance, difference = 1.0, 0.0, 0.0
@@ -193,7 +193,7 @@ def leap(schedule: VarianceSchedule) -> dict:
         mean, variance = of_x * mean, of_x**2 * variance + of_eps**2
         leap_mean, leap_deviation = (forward_leap(a, t, b, schedule).item() for a, b in ((one, zero), (zero, one)))
         difference = largest(difference, abs(leap_mean / mean - 1), abs(leap_deviation**2 / variance - 1))
-    return {"difference": difference, "steps": schedule.T}
+    return {"difference": difference, "least_noise": schedule.beta[1].item(), "steps": schedule.T}
 
 
 def law(x_T: Tensor, x_0: Tensor, schedule: VarianceSchedule) -> dict:

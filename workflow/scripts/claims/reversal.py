@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from beyond.reversal import (
     METHODS,
@@ -218,6 +219,7 @@ def with_noise(levels: Sequence[float], ends: Sequence[float], paths: int, steps
         "own": own,
         "bayes": bayes,
         "forget": np.array(forget),
+        "noisy_steps": np.array(steps),
         "probability": PROBABILITY,
     }
 
@@ -412,21 +414,27 @@ def initial_law(study: Mapping[str, Array]) -> dict:
 
 
 def own_start(study: Mapping[str, Array]) -> dict:
-    """Paths that come back to the start they came from, against Bayes's rule, in standard errors, at worst; and the
-    shares at the shortest and the longest end with the middle noise.
+    """Paths that come back to the start they came from, against Bayes's rule, in standard errors, at worst, and how
+    likely chance makes the worst of all cases as bad; the shares at the shortest and the longest end with the middle
+    noise; and the steps of Algorithm 2 per square root of the paths, of which its error and the standard one depend.
     """
-    paths = int(study["counts"][0, 0, 0].sum())
+    paths, cases = int(study["counts"][0, 0, 0].sum()), int(study["own"].size)
     error = np.sqrt(np.maximum(study["bayes"] * (1 - study["bayes"]), 1 / paths) / paths)
+    departure = float((np.abs(study["own"] - study["bayes"]) / error).max())
     middle = len(study["levels"]) // 2
     return {
-        "departure": float((np.abs(study["own"] - study["bayes"]) / error).max()),
+        "departure": departure,
+        "p_value": float(-np.expm1(cases * np.log1p(-2 * stats.norm.sf(departure)))),
+        "paths": paths,
+        "steps": int(study["noisy_steps"]),
+        "fineness": float(study["noisy_steps"] / paths**0.5),
         "first": float(study["own"][middle, 0]),
         "last": float(study["own"][middle, -1]),
         "chance": float(np.sum(PROBABILITY**2)),
         "noise": float(study["levels"][middle]),
         "first_end": float(study["noisy_ends"][0]),
         "last_end": float(study["noisy_ends"][-1]),
-        "cases": int(study["own"].size),
+        "cases": cases,
     }
 
 
