@@ -6,10 +6,15 @@ import yaml
 from snakemake.utils import update_config
 
 from benchmarks import ROOT
+from diffusion.sources import training_images
+from engine.settings import declare, errors
+from engine.settings_files import unreadable
 
 
 def settings(preset: str) -> dict:
-    """config.yaml with a preset of presets/, or a file of one's own, laid over it; `paper` is config.yaml itself."""
+    """config.yaml with a preset of presets/, or a file of one's own, laid over it; `paper` is config.yaml itself. What
+    cannot be used ends the program in a sentence.
+    """
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     if preset == "paper":
         return config
@@ -17,5 +22,13 @@ def settings(preset: str) -> dict:
     if not file.is_file():
         known = ", ".join(sorted(["paper", *(known.stem for known in (ROOT / "presets").glob("*.yaml"))]))
         raise SystemExit(f"there is no preset {preset}: name one of {known}, or a file that ends in .yaml")
-    update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    return config
+    if sentence := unreadable([file]):
+        raise SystemExit(sentence)
+    changes = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    if not isinstance(changes, dict):
+        raise SystemExit(f"{file} holds no settings: it must be YAML with keys, as config.yaml")
+    update_config(config, changes)
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    if found := errors(config, schema, training_images()):
+        raise SystemExit(f"the settings of {file} cannot be used:\n" + "\n".join(found))
+    return declare(config, schema)

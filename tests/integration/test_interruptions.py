@@ -212,6 +212,9 @@ def test_a_mistaken_command_costs_nothing(long, model, short, other, steps):
     mistake = begin(long, "--", target)
     wait_until(lambda: says(log, f"of {steps[1]}"), mistake)
     os.killpg(mistake.pid, signal.SIGINT)
+    time.sleep(0.3)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(mistake.pid, signal.SIGINT)  # of one who does not want to wait
     mistake.wait()
     assert "Traceback" not in (long / "output").read_text() and not weights.exists()
     assert len(list(states.iterdir())) == 2

@@ -90,10 +90,14 @@ def test_settings_of_a_preset_are_laid_over_config_yaml(tmp_path):
     assert settings("paper")["ddpm"]["channels"] == 64
     laptop = settings("laptop")
     assert (laptop["ddpm"]["channels"], laptop["ddpm"]["T"]) == (32, 500)
-    (tmp_path / "mine.yaml").write_text("preset: mine\nddpm: {T: 7}\n")
-    assert settings(str(tmp_path / "mine.yaml"))["ddpm"] == settings("paper")["ddpm"] | {"T": 7}
+    (tmp_path / "mine.yaml").write_text("preset: mine\nddpm: {channels: 8.0}\n")
+    assert settings(str(tmp_path / "mine.yaml"))["ddpm"] == settings("paper")["ddpm"] | {"channels": 8}
     with pytest.raises(SystemExit, match="no preset labtop: name one of demo, laptop, paper"):
         settings("labtop")
+    for text, said in (("a: [", "line 1"), ("- 1", "holds no settings"), ("ddpm: 5", "ddpm is 5, but"), ("T: 5", "T")):
+        (tmp_path / "mine.yaml").write_text(text)
+        with pytest.raises(SystemExit, match=said):
+            settings(str(tmp_path / "mine.yaml"))
 
 
 def test_estimate_of_the_demo_grows_with_its_work():

@@ -21,7 +21,8 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from engine import environment, settings_files
+from engine import environment, interrupts, settings_files
+from engine.privacy import public_value
 
 files_of_settings = ["config.yaml", *workflow.overwrite_configfiles]
 if sentence := environment.refusal(os.environ, ROOT) or settings_files.unreadable(files_of_settings):
@@ -36,6 +37,9 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
             "folder without one with --conda-prefix, or use `make`"
         )
     os.environ.update(PYTHONNOUSERSITE="1")  # an environment has all it needs, and ~/.local could hold other versions
+interrupts.stop_once()  # Snakemake's answer to Ctrl-C, interrupted by another one, would be tracebacks
+# Snakemake writes its command into its own log, and a mirror given with --config may have a password in it.
+sys.argv[1:] = map(public_value, sys.argv[1:])
 # Snakemake writes this path into its commands as it is; in a folder as "King's R&D" a shell would not understand it.
 sys.executable = environment.ForShell(sys.executable)
 

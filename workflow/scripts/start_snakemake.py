@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.environment import arranged, cores, provide, shield
+from engine.environment import arranged, cores, provide, shield, writable
 from engine.lock import note_start, remove_stale
 from engine.printing import told
 
@@ -27,17 +27,22 @@ except KeyboardInterrupt:
 """
 
 if __name__ == "__main__":
+    for descriptor in (0, 1, 2):  # one that is closed, as by 2>&-, would be taken by the next file that is opened
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    folder = Path(".snakemake").absolute()
     with told():
         arguments = arranged(sys.argv[1:])
-    folder = Path(".snakemake").absolute()
-    provide(os.environ, folder)
-    shield(os.environ)
-    os.environ.pop("SNAKEMAKE_PROFILE", None)  # made for other workflows
-    if remove_stale(folder):
-        print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
-    if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
-        with told():
+        provide(os.environ, folder)
+        shield(os.environ)
+        os.environ.pop("SNAKEMAKE_PROFILE", None)  # made for other workflows
+        if remove_stale(folder):
+            print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
+        if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
             note_start(folder, sys.argv)
-    if any(map(str.isspace, tempfile.gettempdir())):  # where the solver of the usual scheduler does not find its files
-        arguments = ["--scheduler", "greedy", *arguments]
+        # The solver of the usual scheduler does not find its files in a folder with a blank, nor in a full one.
+        if any(map(str.isspace, place := tempfile.gettempdir())) or not writable(Path(place)):
+            arguments = ["--scheduler", "greedy", *arguments]
     os.execv(sys.executable, [sys.executable, "-c", SNAKEMAKE, "--cores", str(cores()), *arguments])

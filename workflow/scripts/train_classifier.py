@@ -14,7 +14,8 @@ from diffusion.images import Digits, rescale
 from engine.checkpoints import StateFolder, experiment, run
 from engine.device import Hardware, choose_device, use_threads
 from engine.files import write_json
-from engine.job import asked_to_stop, job
+from engine.interrupts import asked_to_stop
+from engine.job import job
 from engine.progress import History
 from engine.tensors import write_tensors
 

@@ -7,7 +7,8 @@ from engine import parallel
 from engine.checkpoints import StateFolder, experiment, run
 from engine.device import Compiler, prepare
 from engine.files import write_json
-from engine.job import asked_to_stop, job
+from engine.interrupts import asked_to_stop
+from engine.job import job
 from engine.progress import History
 from engine.tensors import write_tensors
 from publishing.training import first_network, history_table, summary

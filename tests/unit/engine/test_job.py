@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import os
 import resource
 import signal
 import subprocess
@@ -20,8 +21,9 @@ from PIL import Image
 
 from engine import disk
 from engine.errors import UserError
-from engine.files import write_atomically, write_json
-from engine.job import job
+from engine.files import write_atomically
+from engine.interrupts import asked_to_stop
+from engine.job import job, written
 from engine.tensors import write_tensors
 
 
@@ -53,6 +55,7 @@ class Rule:
 
     def run(self, work) -> str:
         """The code with which the second rule ends, and what its log says."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a process of its own
         snakemake = SimpleNamespace(rule="second", log=[str(self.log)], input=[self.input], output=[self.output])
         with pytest.raises(SystemExit) as end, job(snakemake):
             work()
@@ -107,6 +110,66 @@ def test_ctrl_c_that_came_while_a_script_was_importing_is_answered(rule):
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     signal.pthread_kill(threading.get_ident(), signal.SIGINT)
     assert "stopped by Ctrl-C" in rule.run(lambda: None)
+
+
+def test_an_impatient_user_gets_one_sentence(rule):
+    def work():
+        with pytest.raises(KeyboardInterrupt):
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # while the first is answered
+        raise KeyboardInterrupt
+
+    said = rule.run(work)
+    assert said.count("stopped by Ctrl-C") == 1 and "Traceback" not in said
+
+
+def test_ctrl_c_does_not_undo_a_job_that_is_done(rule):
+    rule.first()
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    assert "wrote" in (rule.folder / "logs/first.log").read_text()
+
+
+def test_inputs_that_no_log_vouches_for_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made, log = Path("results/demo/shard.npz"), Path("results/demo/logs/second.log")
+    log.parent.mkdir(parents=True)
+    np.savez(made, a=np.arange(3))
+    Path("x.py").touch()
+    snakemake = SimpleNamespace(rule="second", log=[str(log)], input=[str(made), "x.py"], output=["out"])
+    said = ends(snakemake, lambda: np.load(made)["images"])
+    assert "rule second cannot use its inputs (KeyError: 'images is not a file in the archive')" in said
+    assert f"{made} is as a rule wrote it: delete it" in said and "Traceback" not in said and "x.py" not in said
+
+
+def test_a_copy_of_an_older_log_speaks_for_nothing(tmp_path):
+    for name, sum_, age in (("train", "a" * 64, 10), ("zz_backup", "b" * 64, 99), ("a_backup", "c" * 64, 50)):
+        log = tmp_path / f"{name}.log"
+        log.write_text(f"12:00:00 wrote model, SHA-256 {sum_}\n")
+        os.utime(log, (1e9 - age, 1e9 - age))
+    assert written(tmp_path) == {"model": "a" * 64}
+
+
+def test_a_full_disk_may_hide_behind_another_error(snakemake):
+    def close():
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        finally:
+            raise ValueError("inconsistent stream state")
+
+    assert "the disk is full" in ends(snakemake, close)
+
+
+def test_the_end_of_a_terminal_asks_to_stop_unless_it_is_ignored(monkeypatch):
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        for ignored in (True, False):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+            stop = asked_to_stop()
+            signal.pthread_kill(threading.get_ident(), signal.SIGHUP)
+            assert stop() is not ignored
+    finally:
+        for number, answer in before.items():
+            signal.signal(number, answer)
 
 
 def test_a_bug_keeps_its_traceback(rule):
@@ -279,7 +342,7 @@ def test_a_folder_among_the_logs_is_no_log(snakemake, tmp_path):
     assert "unexpected" in ends(snakemake, raises(KeyError("b")))
 
 
-@pytest.mark.parametrize("write", [plain, image, lambda file: write_json(file, list(range(10**4)))])
+@pytest.mark.parametrize("write", [plain, image])
 def test_a_full_disk_is_told_with_its_place(snakemake, write):
     file = Path(snakemake.output[0])
     to_a_full_disk(file)

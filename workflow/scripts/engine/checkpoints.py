@@ -196,7 +196,7 @@ def experiment(snakemake, script: str, hardware: Hardware) -> str:
     modules that only speak to the user are left out.
     """
     ran = {"compute": hardware.facts()}
-    speaking = {f"engine/{name}.py" for name in ("disk", "errors", "job", "privacy")}
+    speaking = {f"engine/{name}.py" for name in ("disk", "errors", "interrupts", "job", "privacy")}
     files = [file for file in snakemake.input if "/".join(Path(file).parts[-2:]) not in speaking]
     return fingerprint([Path(snakemake.scriptdir) / script, *files], dict(snakemake.params.items()) | ran)
 

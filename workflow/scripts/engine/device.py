@@ -231,10 +231,10 @@ def _card_and_driver() -> str | None:
         return None
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout
+        done = subprocess.run(query, capture_output=True, encoding="utf-8", errors="replace", timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    first = answer.splitlines()[:1]
+    first = done.stdout.splitlines()[:1]
     return " with driver ".join(part.strip() for part in first[0].split(",")) if first else None
 
 

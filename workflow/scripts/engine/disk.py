@@ -24,6 +24,9 @@ REMEDIES = {
     errno.ENODEV: "the disk is gone: run again when it is back, or work on another disk",
 }
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a library meets in the middle of a file."""
+
 
 def trouble(error: OSError, outputs: Iterable[str]) -> str | None:
     """What is wrong with the disk, where, and what to do; None if the error is not one of the disk.

@@ -28,13 +28,17 @@ ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_
 OTHERS = (
     "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV", "SOURCE_DATE_EPOCH",
     "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "MASTER_ADDR",
-    "MASTER_PORT", "PYTORCH_JIT",
+    "MASTER_PORT", "PYTORCH_JIT", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "SHELLOPTS", "BASHOPTS",
+    "SSLKEYLOGFILE",
 )  # fmt: skip
 """What is meant for other programs: it binds their threads to cores, so that a job would find one core of many; a shell
-runs it before each of a job's commands; it is the date of what they write, or which of several processes that train
-together they are.
+runs it before each of a job's commands, or runs nothing; it is the date of what they write, or which of several
+processes that train together they are; or a library stops at a value that it does not know.
 """
-PREFIXES = ("TQDM_", "TORCHELASTIC_", "ROLE_", "TORCH_LOGS", "SKLEARN_", "JOBLIB_", "NPY_")
+PREFIXES = (
+    "TQDM_", "TORCHELASTIC_", "TORCH_DISTRIBUTED_", "ROLE_", "TORCH_LOGS", "SKLEARN_", "JOBLIB_", "NPY_", "SYMPY_",
+    "PANDAS_",
+)  # fmt: skip
 """What the names of others begin with: settings of libraries, which stop at a value that they do not know."""
 
 
@@ -70,7 +74,7 @@ def wait_asleep(environment: MutableMapping[str, str]) -> None:
     """Let threads of OpenMP that wait for one another sleep, unless the user says otherwise: on a busy machine they
     would take the time of those that work. OpenMP reads this when it is loaded.
     """
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    environment.setdefault("OMP_WAIT_POLICY", "passive")  # a Turkish locale has another capital I
 
 
 def provide(environment: MutableMapping[str, str], folder: Path) -> None:
@@ -80,7 +84,7 @@ def provide(environment: MutableMapping[str, str], folder: Path) -> None:
     What is missing, as in a container that runs under a number, is then in `folder`; it is not created here.
     """
     environment["PATH"] = environment.get("PATH") or os.defpath
-    if (cache := environment.get("TORCHINDUCTOR_CACHE_DIR")) and not _writable(Path(cache)):
+    if (cache := environment.get("TORCHINDUCTOR_CACHE_DIR")) and not writable(Path(cache)):
         del environment["TORCHINDUCTOR_CACHE_DIR"]
     try:
         getpass.getuser()
@@ -92,12 +96,12 @@ def provide(environment: MutableMapping[str, str], folder: Path) -> None:
             home = pwd.getpwuid(os.getuid()).pw_dir
         except KeyError:
             home = environment["HOME"] = str(folder)
-    if not _writable(Path(environment.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "snakemake"):
+    if not writable(Path(environment.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "snakemake"):
         environment["XDG_CACHE_HOME"] = str(folder / "cache")
         environment.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
     """Whether a file can be written into a folder, which is made if it is not there. On a full disk it cannot, whatever
     the permissions are.
     """

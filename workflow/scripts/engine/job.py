@@ -8,8 +8,7 @@ import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile
@@ -17,6 +16,7 @@ from zipfile import ZipFile
 from engine import disk
 from engine.errors import UserError
 from engine.files import sha256
+from engine.interrupts import stop_once
 from engine.privacy import Private
 
 OUT_OF_MEMORY = (
@@ -41,7 +41,7 @@ def job(snakemake) -> Iterator[None]:
     these the next rule warns of an input that was altered since, as a table that was cut at the end of a line.
     """
     terminal = logging.StreamHandler()
-    terminal.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    terminal.setLevel(logging.WARNING if sys.stderr and sys.stderr.isatty() else logging.INFO)  # it may be closed
     # Of several processes that share a job, only the first one starts a new log and reports progress.
     first = os.environ.get("RANK", "0") == "0"
     terminal.setFormatter(Private("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -54,6 +54,7 @@ def job(snakemake) -> Iterator[None]:
         log.setFormatter(terminal.formatter)
         logging.getLogger().addHandler(log)
         # Snakemake's jobs start with Ctrl-C held back (see settings.smk): it is answered from here on.
+        stop_once()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         inputs = list(map(str, snakemake.input)) if first else []
         for file in altered(inputs, written(Path(snakemake.log[0]).parent)):
@@ -69,6 +70,12 @@ def job(snakemake) -> Iterator[None]:
                     "it anew"
                 )
         yield
+        if first:
+            for file in map(str, snakemake.output):
+                if Path(file).is_file():
+                    words = f"wrote {file}, SHA-256 {sha256(file)}"
+                    log.handle(logging.makeLogRecord({"levelno": logging.INFO, "msg": words}))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done
     except UserError as error:
         logging.error("error: %s", error)
         raise SystemExit(1) from None
@@ -84,17 +91,13 @@ def job(snakemake) -> Iterator[None]:
         else:
             logging.exception("unexpected error")
         raise SystemExit(1) from None
-    if first:
-        for file in map(str, snakemake.output):
-            if Path(file).is_file():
-                words = f"wrote {file}, SHA-256 {sha256(file)}"
-                log.handle(logging.makeLogRecord({"levelno": logging.INFO, "msg": words}))
 
 
 def explain(error: Exception, snakemake) -> str | None:
     """One sentence on an error that is none of the program's own; None if it may be."""
-    if isinstance(error, OSError) and (trouble := disk.trouble(error, snakemake.output)):
-        return f"rule {snakemake.rule} stopped {trouble}"
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and (trouble := disk.trouble(cause, snakemake.output)):
+            return f"rule {snakemake.rule} stopped {trouble}"
     if "can't start new thread" in str(error):
         return (
             f"rule {snakemake.rule} cannot start a thread: raise the limit of processes (ulimit -u), or run fewer jobs "
@@ -113,7 +116,24 @@ def explain(error: Exception, snakemake) -> str | None:
     for file in snakemake.input:
         if reason := unreadable(Path(file)):
             return f"rule {snakemake.rule} cannot use {file} ({reason}): delete it, and run again to make it anew"
+    sums = written(Path(snakemake.log[0]).parent)
+    if unknown := [file for file in snakemake.input if file.startswith("results/") and file not in sums]:
+        return (
+            f"rule {snakemake.rule} cannot use its inputs ({type(error).__name__}: {error}), and no log says that "
+            f"{', '.join(unknown)} is as a rule wrote it: delete it, and run again to make it anew"
+        )
     return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what its own handling was about: a library that fails to close a file on a full disk raises an
+    error of another kind.
+    """
+    yield error
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+        if isinstance(error, OSError) and error.errno in disk.FULL:
+            yield error
 
 
 def not_finite(file: Path) -> str | None:
@@ -173,10 +193,12 @@ def changed_files(inputs: Iterable[str], logs: Path) -> list[str]:
 
 
 def written(logs: Path) -> dict[str, str]:
-    """The files that the `logs` of a run say were written, each with its SHA-256."""
+    """The files that the `logs` of a run say were written, each with its SHA-256; of several logs that name a file, as
+    of one and a copy of its earlier self, the last one counts.
+    """
     wrote = re.compile(r"wrote (.+), SHA-256 ([0-9a-f]{64})$", re.M)
     sums: dict[str, str] = {}
-    for log in filter(Path.is_file, logs.glob("*.log")):
+    for log in sorted(filter(Path.is_file, logs.glob("*.log")), key=lambda log: log.stat().st_mtime_ns):
         sums |= dict(wrote.findall(log.read_text("utf-8", errors="replace")))
     return sums
 
@@ -184,11 +206,3 @@ def written(logs: Path) -> dict[str, str]:
 def altered(files: Iterable[str], sums: Mapping[str, str]) -> list[str]:
     """Those of the files that are there, but not with the SHA-256 that `sums` has for them."""
     return [file for file in files if file in sums and Path(file).is_file() and sha256(file) != sums[file]]
-
-
-def asked_to_stop() -> Callable[[], bool]:
-    """From now on Ctrl-C and a scheduler's SIGTERM do not end this process; the answer says whether one has come."""
-    came = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: came.set())
-    return came.is_set

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from engine.files import write_json
+
 ELSEWHERE = ("--profile", "--workflow-profile", "--executor", "-e")
 """Options by which jobs may run on other machines, and outlive the run that started them."""
 
@@ -24,7 +26,7 @@ def note_start(folder: Path, arguments: Sequence[str]) -> None:
         with suppress(OSError, ValueError, KeyError, TypeError):
             before = [start for start in _starts(folder) if not _is_over(start)]
     folder.mkdir(exist_ok=True)
-    (folder / "started.json").write_text(json.dumps([*before, started]), encoding="utf-8")
+    write_json(folder / "started.json", [*before, started])
 
 
 def remove_stale(folder: Path) -> bool:

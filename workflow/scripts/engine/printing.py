@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from engine.disk import REMEDIES
 from engine.errors import UserError
 
 
@@ -26,11 +27,14 @@ def until_read() -> Iterator[None]:
 @contextmanager
 def told() -> Iterator[None]:
     """An error inside that the user can correct, or a file that cannot be read or written, ends the program with one
-    sentence and the exit code 1.
+    sentence and the exit code 1; Ctrl-C ends it at once.
     """
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(130)
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
+        said = REMEDIES.get(error.errno or 0, error.strerror)
+        sys.exit(f"error: {error.filename}: {said}" if error.filename else f"error: {error}")

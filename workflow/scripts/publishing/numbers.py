@@ -192,11 +192,13 @@ def read_claims(file: Path | str) -> dict:
     if missing := [key for key in TABLE if key not in ledger]:
         raise UserError(f"the table of claims {file} lacks {', '.join(missing)}: {remedy}")
     for n, claim in enumerate(ledger["claims"], start=1):
-        name = f"claim {n} ({claim.get('id', 'without id') if isinstance(claim, dict) else 'no table'}) in {file}"
+        if not isinstance(claim, dict):
+            raise UserError(f"claim {n} in {file} is no claim, but {claim!r}: {remedy}")
+        name = f"claim {n} ({claim.get('id', 'without id')}) in {file}"
         if missing := [key for key in CLAIM if key not in claim]:
             raise UserError(f"{name} lacks {', '.join(missing)}: {remedy}")
         for key, allowed in (("verdict", VERDICTS), ("of", ORIGINS)):
-            if claim[key] not in allowed:
+            if claim[key] not in list(allowed):  # which asks for no hash
                 raise UserError(f"{name} has the {key} {claim[key]!r}, but must have {' or '.join(allowed)}: {remedy}")
     counts = count(ledger["claims"])
     return ledger | {"counts": counts, "summary": counts_sentences(counts)}

@@ -55,10 +55,10 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def answer(command: list[str]) -> str | None:
-    """What a command of the system prints; None if it is not there or fails."""
+    """What a command of the system prints; None if it is not there, fails, or does not end, as with a dead driver."""
     try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
 
