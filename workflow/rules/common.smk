@@ -65,7 +65,9 @@ def library(script: str, *modules: str) -> list[str]:
 
     Rules name them as inputs: Snakemake tracks a rule's script, but not what that imports.
     """
-    finder = ModuleFinder(path=[str(SCRIPTS)])
+    # An empty folder with the name of another package is no package of ours, and would stop the finder.
+    foreign = [folder.name for folder in SCRIPTS.iterdir() if folder.is_dir() and not any(folder.glob("*.py"))]
+    finder = ModuleFinder(path=[str(SCRIPTS)], excludes=foreign)
     finder.run_script(str(SCRIPTS / script))
     for module in modules:
         finder.import_hook(module)

@@ -91,7 +91,7 @@ def test_samples_are_those_of_one_batch_whatever_is_drawn_at_once(monkeypatch):
 
 def test_samples_that_are_not_finite_are_refused():
     """Of a network that diverged; clamped into the grey values' range they would pass for no copies."""
-    with pytest.raises(UserError, match="samples of a network are not finite"):
+    with pytest.raises(UserError, match="samples of a small network are not finite"):
         memory.sampled(lambda x, t: x * float("nan"), normal(2, 1, 2, 2).float(), 3, SHORT, 5)
 
 

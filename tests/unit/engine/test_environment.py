@@ -240,12 +240,16 @@ def test_a_cache_of_the_compiler_that_cannot_be_made_is_not_used(tmp_path):
         ("--configfile a.yaml --config x=1 fetch -n -- all", "-n --configfile a.yaml --config x=1 -- fetch all"),
         ("--cores 2 --forcerun solve_pde -- a.png", "--cores 2 --forcerun solve_pde -- a.png"),
         ("-- a -- b", "-- a -- b"),
+        ("--configfile a.yaml results/x/fig7.pdf", "--configfile a.yaml -- results/x/fig7.pdf"),
+        ("--configfile a.yaml ./results/x/claims.json", "--configfile a.yaml -- ./results/x/claims.json"),
+        ("--configfile a.yaml results/x-5.yaml all", "--configfile a.yaml results/x-5.yaml -- all"),
     ],
 )
 def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monkeypatch, given, expected):
     """Of `make laptop MNIST=... ARGS="--configfile mine.yaml"` Snakemake would take the last file alone."""
     monkeypatch.chdir(tmp_path)
-    for name in ("a.yaml", "b.yaml"):
+    for name in ("a.yaml", "b.yaml", "results/x/fig7.pdf", "results/x/claims.json", "results/x-5.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert arranged(given.split()) == expected.split()
 

@@ -27,8 +27,8 @@ from diffusion.affine import AffineFilter, affine_losses, variances
 from diffusion.forward import VarianceSchedule
 from diffusion.images import Digits, rescale
 from diffusion.sampling import NoisePredictor, backward_process, draw_noise
+from engine.errors import UserError
 from engine.randomness import generator
-from engine.tensors import refuse_not_finite
 
 SHOWN, COUNTED = 10, 20
 """Samples that a figure shows, and noised images for each of which the images in the weighted mean are counted."""
@@ -78,7 +78,11 @@ def sampled(eps_theta: NoisePredictor, like: Tensor, count: int, schedule: Varia
         *_, (_, x) = backward_process(eps_theta, noise[:, 0], lambda t, noise=noise: noise[:, t], schedule)
         ends.append(x)
     x = torch.cat(ends)
-    refuse_not_finite({"x_0": x}, "the samples of a network")
+    if not x.isfinite().all():
+        raise UserError(
+            "samples of a small network are not finite: lower ddpm.beta_T if the variance schedule is steep, else "
+            "beyond.memory.learning_rate, by which its training may have diverged"
+        )
     return x.clamp(-1, 1)
 
 
@@ -114,14 +118,19 @@ def late(times: Sequence[int], unseen: Tensor, filtered: Tensor, affine: Tensor)
     """Where the minimiser is of use on images that it is not made of: the t from which its loss on them, `unseen`
     (times, n), stays below that of the best affine prediction from the same noised images, `filtered`; and its loss
     over the other's in the mean over those of the times that are in the later half of 1..T, where each is first taken
-    as a share of the affine prediction's expected loss, `affine` (T,), so that all t count alike.
+    as a share of the affine prediction's expected loss, `affine` (T,), so that all t count alike. None where the losses
+    are lost to rounding, as with almost no noise.
     """
     T, t = len(affine), np.asarray(times)
-    of_minimiser, of_filter = (loss.double().numpy() / affine.numpy()[t - 1, None] for loss in (unseen, filtered))
     is_late = t > T / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_minimiser, of_filter = (loss.double().numpy() / affine.numpy()[t - 1, None] for loss in (unseen, filtered))
+        shares = ratio_of_means(of_minimiser[is_late].mean(axis=0), of_filter[is_late].mean(axis=0))
+        from_t = crossing(times, np.log(of_minimiser.mean(axis=1) / of_filter.mean(axis=1)), 0.0)
+    known = bool(np.isfinite([*shares, from_t]).all())
     return {
-        **ends("share", ratio_of_means(of_minimiser[is_late].mean(axis=0), of_filter[is_late].mean(axis=0))),
-        "from_t": crossing(times, np.log(of_minimiser.mean(axis=1) / of_filter.mean(axis=1)), 0.0),
+        **ends("share", shares if known else (None, None, None)),
+        "from_t": from_t if known else None,
         "later_than": T // 2,
         "T": T,
         "images": unseen.shape[1],

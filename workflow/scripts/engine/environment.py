@@ -136,6 +136,16 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
     return ""
 
 
+def _holds_settings(file: str) -> bool:
+    """Whether a word after --configfile means a file of settings, and not a target: a rule, or a result, which may be
+    JSON too.
+    """
+    if file.endswith((".yaml", ".yml")):
+        return True
+    is_result = Path("results") in Path(os.path.normpath(file)).parents
+    return not is_result and (file.endswith(".json") or Path(file).exists())
+
+
 EXAMPLES = {"--configfile": "mine.yaml", "--config": "seed=1"}
 
 
@@ -159,11 +169,9 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             else:
                 given.add(current)
                 lists[current] += [value] if value else []
-        elif (
-            current == "--configfile"
-            and not argument.endswith((".yaml", ".yml", ".json"))
-            and not Path(argument).exists()
-        ) or (current == "--config" and "=" not in argument):
+        elif (current == "--configfile" and not _holds_settings(argument)) or (
+            current == "--config" and "=" not in argument
+        ):
             targets.append(argument)
         else:
             (lists[current] if current else others).append(argument)

@@ -1,8 +1,11 @@
 """Checks of the settings, before anything runs: what the schema asks of each, and what they ask of one another."""
 
 import math
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.schemas import schema_errors
 
@@ -68,6 +71,14 @@ def contradictions(settings: Settings, training_images: Mapping[str, int]) -> li
         sentences.append("figures.backward_times lacks 0, the step at which an image is done: add it")
     if ddpm["batch_size"] % execution["gpus"]:
         sentences.append(f"execution.gpus is {execution['gpus']}, which does not divide ddpm.batch_size: use a divisor")
+    try:
+        urlsplit(settings["agent"])  # which the run's provenance gives as an identifier
+    except ValueError as reason:
+        sentences.append(f"agent is '{settings['agent']}', which is no URL ({reason}): write a name, or an ORCID's URL")
+    if any(len(os.fsencode(part)) > 255 for part in Path(ddpm["start"]).parts):
+        sentences.append(
+            "ddpm.start has a name in it that is longer than any file's: write the path of weights that are there"
+        )
     if ddpm["start_sha256"] and not ddpm["start"]:
         sentences.append(
             "ddpm.start_sha256 is given, but ddpm.start, what it is the SHA-256 of, is empty: give both, or none"
