@@ -45,6 +45,9 @@ ifeq ($(filter estimate,$(MAKECMDGOALS)),)  # which takes a file of settings too
 ifneq ($(words $(PRESET))$(filter-out $(PRESETS),$(PRESET)),1)
 $(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
 endif
+ifeq ($(shell printf %s $(call quoted,$(PRESET)) | grep -Ex '[A-Za-z0-9_-]+'),)
+$(error the preset '$(PRESET)' has a sign in its name that is no letter, digit, '-' or '_': rename its file)
+endif
 ifneq ($(wildcard presets/paper.yaml),)
 $(error presets/paper.yaml is not read, since the preset 'paper' is config.yaml itself: give it another name)
 endif
@@ -96,6 +99,8 @@ beyond: .venv/workflow  ## chapters of ours, on what the paper leaves open: figu
 	    --numbers results/$(RUN)/beyond/numbers.json)
 
 compare: .venv/workflow  ## a run of PRESET beside its reference in paper/reference/, number by number: did I get what they got?
+	@test -f paper/reference/$(PRESET).json || { \
+	    echo "error: the preset $(PRESET) has no reference, paper/reference/$(PRESET).json, to compare a run with" >&2; exit 1; }
 	$(WORKFLOW) -- results/$(RUN)/numbers.json
 	$(if $(DRY),,.venv/bin/python workflow/scripts/compare_run.py results/$(RUN) paper/reference/$(PRESET).json)
 

@@ -77,8 +77,21 @@ def test_a_preset_of_ones_own_is_taken(made, text):
     assert done.returncode and "presets/paper.yaml is not read" in done.output
 
 
+def test_a_run_without_a_reference_is_not_started_for_comparison(made):
+    done = made("compare", "PRESET=laptop")
+    assert done.returncode and "the preset laptop has no reference" in done.output and done.arguments is None
+
+
+def test_a_preset_that_a_shell_would_misread_is_refused(made):
+    (made.folder / "presets/R&D.yaml").write_text("preset: R&D\n")
+    done = made("verify", "PRESET=R&D")
+    assert done.returncode and "the preset 'R&D' has a sign in its name" in done.output and done.arguments is None
+
+
 @pytest.mark.parametrize("target", ["verify", "beyond", "compare"])
 def test_of_a_dry_run_nothing_is_read(made, target):
+    (made.folder / "paper/reference").mkdir(parents=True)
+    (made.folder / "paper/reference/demo.json").touch()
     for arguments in ("-n", "--dry-run --quiet"):
         done = made(target, f"ARGS={arguments}")
         assert done.returncode == 0 and done.stdout.count("[[") == 1 and ".py" in str(done.arguments)

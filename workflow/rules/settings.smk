@@ -38,13 +38,12 @@ for folder in [Path("results"), of_run, of_run / "logs", of_run / "benchmarks"]:
             f"{folder} is {'a link to a folder that is not there' if folder.is_symlink() else 'a file'}, where the results "
             "must go: make it a folder, or remove it"
         )
-for folder in [Path("results") / config["preset"], Path("results"), Path(".")]:
-    if folder.is_dir():
-        if not os.access(folder, os.W_OK):
-            raise WorkflowError(
-                f"the folder {folder.resolve()} cannot be written to: make it writable, or work in a copy elsewhere"
-            )
-        break
+nearest = next(folder for folder in [of_run, Path("results"), Path(".")] if folder.is_dir())
+for folder in [nearest, of_run / "logs", of_run / "benchmarks"]:
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise WorkflowError(
+            f"the folder {folder.resolve()} cannot be written to: make it writable, or work in a copy elsewhere"
+        )
 
 
 pathvars:

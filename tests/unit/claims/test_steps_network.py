@@ -60,6 +60,13 @@ def test_what_all_three_have_too_much_cancels():
     assert steps_network.fifty(found, [500])["excess"] == steps_network.fifty(more, [500])["excess"]
 
 
+def test_a_classifier_that_sees_no_difference_gives_no_verdict():
+    """One whose training diverged has the same features of all images."""
+    dead = {key: 0 * value for key, value in sets(1.0).items()}
+    assert steps_network.few(dead) == {"ratio_low": None}
+    assert steps_network.fifty(dead, [10, 50, 500]) == {"excess_high": None}
+
+
 def test_a_schedule_too_short_for_these_numbers_gets_no_verdict():
     assert steps_network.few({}) == {"ratio_low": None}
     assert steps_network.fifty({}, [5]) == {"excess_high": None}

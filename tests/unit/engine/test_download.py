@@ -1,6 +1,7 @@
 """Whatever goes wrong at one mirror, the next is asked; and no word of a password is shown."""
 
 import base64
+import gzip
 import hashlib
 import http.server
 import logging
@@ -270,6 +271,9 @@ SECRETS = ("t0psecret", "Zoë", "zoe", "sw0rd")
         "http://127.0.0.1:9/$TOKEN/m",
         "http://127.0.0.1:9/${TOKEN} x/m",
         "$ADDRESS",
+        "http://usr:pa$t0psecret@127.0.0.1:9/m",
+        "http://usr:pa${t0psecret}@127.0.0.1:9/m",
+        "http://127.0.0.1:9/m?sig=ab$t0psecret",
     ],
 )  # fmt: skip
 def test_secrets_are_not_shown(resources, caplog, monkeypatch, address):
@@ -288,11 +292,23 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_secret_away(server, res
         request.send_response(403, f"{request.path} {request.headers['Authorization']}")
         request.end_headers()
 
-    for address in (f"http://zoe:t0psecret@{server(repeated)}/m", f"http://{server(repeated)}/$TOKEN/m"):
+    def refused(request):
+        request.send_response(502, f"bad {request.headers['Proxy-Authorization']}")
+        request.end_headers()
+
+    monkeypatch.delenv("no_proxy")
+    addresses = [f"http://zoe:t0psecret@{server(repeated)}/m", f"http://{server(repeated)}/$TOKEN/m"]
+    for address in [*addresses, "http://mirror.example/m"]:
+        if address not in addresses:
+            monkeypatch.setenv("http_proxy", f"http://zoe:t0psecret@{server(refused)}")
         with pytest.raises(UserError) as error:
             fetch(SUMS, resources, [address])
         said = caplog.text + str(error.value)
-        assert "403" in said and "t0psecret" not in said and base64.b64encode(b"zoe:t0psecret").decode() not in said
+        assert (
+            ("403" in said or "502" in said)
+            and "t0psecret" not in said
+            and base64.b64encode(b"zoe:t0psecret").decode() not in said
+        )
 
 
 @pytest.mark.parametrize(
@@ -318,6 +334,21 @@ def test_a_proxy_and_a_variable_that_is_not_set_are_told_as_the_causes(resources
     said = str(error.value)
     assert "refused>, through the proxy http://***@127.0.0.1:1 of the environment" in said and "t0psecret" not in said
     assert said.count("the environment has no variable UNSET_MIRROR") == 2
+
+
+@pytest.mark.parametrize("proxy", ["zoe:t0psecret", "127.0.0.1:t0psecret", "127.0.0.1:1/?k=A,x=t0psecret"])
+def test_no_secret_of_a_malformed_proxy_is_shown(resources, caplog, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy")
+    with pytest.raises(UserError, match=r"through the proxy .*\*\*\* of the environment") as error:
+        fetch(SUMS, resources, ["http://mirror.example/m"])
+    assert "t0psecret" not in caplog.text + str(error.value)
+
+
+def test_what_a_server_encoded_on_top_is_told(server, resources):
+    twice = server(lambda request: send(request, gzip.compress(b"x"), Content_Encoding="gzip"))
+    with pytest.raises(UserError, match=r"another MD5 sum than .*; the server says that it encoded them, as 'gzip'"):
+        fetch(SUMS, resources, [f"http://{twice}/m"])
 
 
 def test_an_error_of_the_local_disk_is_no_fault_of_a_mirror(good, resources):

@@ -245,12 +245,12 @@ def frechet(
 
     floor = [to_test_images(of_train[random.permutation(len(of_train))]) for _ in range(5)]
     missing = [to_test_images(of_train[labels != digit]) for digit in range(CLASSES)]
-    distance = to_test_images(features(model, samples))
+    distance, missing_digit = to_test_images(features(model, samples)), float(np.mean(missing))
     return {
         "distance": distance,
         "floor": float(np.mean(floor)),
-        "missing_digit": float(np.mean(missing)),
-        "to_missing_digit": distance / float(np.mean(missing)),
+        "missing_digit": missing_digit,
+        "to_missing_digit": distance / missing_digit if missing_digit else None,  # a dead classifier has no features
         "noise": to_test_images(features(model, noise)),
         "images": size,
         "reference": len(test),

@@ -56,8 +56,10 @@ def distances_from(seen: Array, reference: tuple[Array, Array]) -> Array:
 
 
 def few(distances: Mapping[Key, Array]) -> dict:
-    """The ratio of the Fréchet distance of eta = 1 to that of eta = 0, with FEW steps."""
-    if (0, FEW) not in distances:
+    """The ratio of the Fréchet distance of eta = 1 to that of eta = 0, with FEW steps; None where a dead classifier
+    sees no difference.
+    """
+    if (0, FEW) not in distances or not all((distances[eta, FEW] > 0).all() for eta in (0, 1)):
         return {"ratio_low": None}
     logs = np.log(distances[1, FEW] / distances[0, FEW])
     ratio = np.exp(jackknife(float(logs[0]), logs[1:]))
@@ -79,6 +81,8 @@ def fifty(distances: Mapping[Key, Array], steps: Sequence[int]) -> dict:
         return {"excess_high": None}
     few, some, all_of_them = distances[0, FEW], distances[0, SOME], distances[1, steps[-1]]
     added_by_few, added = few - all_of_them, some - all_of_them
+    if not added_by_few[0]:
+        return {"excess_high": None}
     excess = added - added_by_few / 2
     return {
         "steps": SOME,

@@ -128,6 +128,10 @@ BYTES_AN_IMAGE = 2**24
 """Of GPU memory that sampling takes for an image of 32x32 pixels, at most: its noise, 2 MB, and what layers hold."""
 
 
+LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
+"""Variables that keep libraries from instructions of a CPU: results then differ in rounding, as on another CPU."""
+
+
 def use_threads(threads: int) -> int:
     """Compute on this many CPU threads, but on no more than this process's share of the cores that it may use; returns
     on how many. And let freed memory stay with the process: every step frees and allocates the same tensors; glibc
@@ -153,7 +157,8 @@ def prepare(threads: int, device: str, precision: str, number: int = 0) -> "Hard
     if hardware.device.type == "cpu":
         torch.set_num_threads(1)
         hardware = replace(hardware, threads=threads)
-    logger.info("computing on %s", hardware)
+    limits = [f"{name}={os.environ[name]}" for name in LIMITS if name in os.environ and hardware.device.type == "cpu"]
+    logger.info("computing on %s%s", hardware, f", limited by {', '.join(limits)}" if limits else "")
     return hardware
 
 

@@ -56,9 +56,11 @@ def fetch(
         is_url = "://" in mirror
         name = public_address(written if is_url else mirror)
         values = [os.environ.get(variable, "") for variable in VARIABLE.findall(written)] if is_url else []
+        values += [proxy.rpartition("@")[0].rpartition("://")[2] for proxy in getproxies().values()]  # their logins
         try:
             if (unset := VARIABLE.search(mirror)) and not Path(mirror).exists():
-                raise ValueError(f"the environment has no variable {unset[1]}")
+                shown = unset[0] in name  # else it stands in a login or a query, and may be a part of a password
+                raise ValueError(f"the environment has no variable {unset[1] if shown else 'of a name in it'}")
             for file, expected in sums.items():
                 contents[file] = contents.get(file) or _intact(mirror, file, expected, algorithm)
         except Exception as error:
@@ -82,32 +84,37 @@ def _by_way_of(mirror: str) -> str:
     proxy = getproxies().get(scheme.lower()) if is_url else None
     if not proxy or proxy_bypass(address.partition("/")[0].rpartition("@")[2]):
         return ""
-    return f", through the proxy {public_address(proxy)} of the environment"
+    shown = public_address(proxy) if "://" in proxy else re.sub(r"(?<!^):(?!\d+/?$).*", ":***", public_address(proxy))
+    return f", through the proxy {shown} of the environment"
 
 
 def _intact(mirror: str, file: str, expected: str, algorithm: str) -> bytes:
     """The content of a file at a mirror, with the sum that it must have."""
-    content = _arrived(mirror, file)
+    content, encoding = _arrived(mirror, file)
     if hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() != expected:
         name = {"md5": "MD5", "sha512": "SHA-512"}[algorithm]
         raise ValueError(
             f"{file} is truncated or altered: its {len(content):,} bytes have another {name} sum than {expected}"
+            + (f"; the server says that it encoded them, as {encoding!r}" if encoding else "")
         )
     return content
 
 
-def _arrived(mirror: str, file: str) -> bytes:
-    """The content of a file at a mirror, which is given up if it never answers, drips, or does not end.
+def _arrived(mirror: str, file: str) -> tuple[bytes, str]:
+    """The content of a file at a mirror, which is given up if it never answers, drips, or does not end; and how the
+    server says that it encoded it for the way, empty if it does not.
 
     A thread of its own reads it, since not every wait has a limit: not for a server's name, nor for a dead file server.
     """
-    content = bytearray()
+    content, encodings = bytearray(), [""]
     errors: list[Exception] = []
     given_up = threading.Event()
 
     def read() -> None:
         try:
             with _opened(mirror, file) as source:
+                if headers := getattr(source, "headers", None):
+                    encodings.append(headers.get("Content-Encoding") or "")
                 while not given_up.is_set() and (piece := source.read1(2**16)):
                     content.extend(piece)
                     if len(content) > LARGEST:
@@ -125,7 +132,7 @@ def _arrived(mirror: str, file: str) -> bytes:
             raise TimeoutError(f"{file} timed out: {len(content):,} bytes came in {seconds:.0f} s")
     if errors:
         raise errors[0]
-    return bytes(content)
+    return bytes(content), encodings[-1]
 
 
 class _Redirected(HTTPRedirectHandler):

@@ -42,7 +42,8 @@ def without(text: str, address: str, others: Iterable[str] = ()) -> str:
     login = (address.partition("://")[2] or address).rpartition("@")[0]
     query = "".join(re.findall("[?#;].*", address, re.DOTALL)) if "://" in address else ""
     parts = re.split(r"[:/@?#&=;]", "?".join([login, query, *others]))
-    secrets = [login, b64encode(login.encode()).decode() if login else "", query, *others, *parts]
+    sent = [b64encode(one.encode()).decode() for one in (login, *others) if one]
+    secrets = [login, query, *sent, *others, *parts]
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) > 2:
             text = text.replace(secret, HIDDEN)
