@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.environment import arranged, cores, provide, shield, writable
+from engine.arguments import arranged
+from engine.environment import cores, provide, shield, writable
 from engine.lock import note_start, remove_stale
 from engine.printing import told
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 
 from engine import device, environment
 from engine.environment import (
     ForShell,
-    arranged,
     cores,
     provide,
     quotas,
@@ -22,7 +22,6 @@ from engine.environment import (
     shield,
     wait_asleep,
 )
-from engine.errors import UserError
 
 HOSTILE = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -228,45 +227,8 @@ def test_a_cache_of_the_compiler_that_cannot_be_made_is_not_used(tmp_path):
         assert ("TORCHINDUCTOR_CACHE_DIR" in given) == kept and given["PATH"] == os.defpath
 
 
-@pytest.mark.parametrize(
-    "given, expected",
-    [
-        ("-n", "-n"),
-        ("--configfile a.yaml b.yaml --config x=1 -- all", "--configfile a.yaml b.yaml --config x=1 -- all"),
-        ("--configfile a.yaml --configfile b.yaml -n", "-n --configfile a.yaml b.yaml"),
-        ("--config x=1 --config y=2 -- fetch", "--config x=1 y=2 -- fetch"),
-        ("--configfile=a.yaml --configfiles b.yaml -C x=1", "--configfile a.yaml b.yaml --config x=1"),
-        ("--configfile a.yaml fetch", "--configfile a.yaml -- fetch"),
-        ("--configfile a.yaml --config x=1 fetch -n -- all", "-n --configfile a.yaml --config x=1 -- fetch all"),
-        ("--cores 2 --forcerun solve_pde -- a.png", "--cores 2 --forcerun solve_pde -- a.png"),
-        ("-- a -- b", "-- a -- b"),
-        ("--configfile a.yaml results/x/fig7.pdf", "--configfile a.yaml -- results/x/fig7.pdf"),
-        ("--configfile a.yaml ./results/x/claims.json", "--configfile a.yaml -- ./results/x/claims.json"),
-        ("--configfile a.yaml results/x-5.yaml all", "--configfile a.yaml results/x-5.yaml -- all"),
-    ],
-)
-def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monkeypatch, given, expected):
-    """Of `make laptop MNIST=... ARGS="--configfile mine.yaml"` Snakemake would take the last file alone."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("a.yaml", "b.yaml", "results/x/fig7.pdf", "results/x/claims.json", "results/x-5.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert arranged(given.split()) == expected.split()
-
-
-@pytest.mark.parametrize(
-    "given, said",
-    [
-        ("--configfile none.yaml", r"the file of settings none\.yaml cannot be read \(No such file"),
-        ("--configfile .", r"the file of settings \. cannot be read \(Is a directory"),
-        ("--config x=1 --config x=2", "--config has x twice"),
-        ("--configfile", r"--configfile has no value: write --configfile mine\.yaml"),
-        ("--config -n -- fetch", "--config has no value: write --config seed=1"),
-        ("-n --configfiles fetch", "--configfile has no value"),
-        ("--config= -n", "--config has no value"),
-    ],
-)
-def test_arguments_that_snakemake_would_stumble_over_are_told(tmp_path, monkeypatch, given, said):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=said):
-        arranged(given.split())
+def test_packages_are_installed_by_pythons_own_library_alone():
+    """Before they are there, nothing else can be imported."""
+    code = "import sys; sys.path.insert(0, 'workflow/scripts'); import engine.environment, engine.installation"
+    done = subprocess.run([sys.executable, "-S", "-E", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,63 @@
+"""Snakemake's arguments, as its users mean them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine import settings_files
+from engine.errors import UserError
+
+
+def _holds_settings(file: str) -> bool:
+    """Whether a word after --configfile means a file of settings, and not a target: a rule, or a result, which may be
+    JSON too.
+    """
+    if file.endswith((".yaml", ".yml")):
+        return True
+    is_result = Path("results") in Path(os.path.normpath(file)).parents
+    return not is_result and (file.endswith(".json") or Path(file).exists())
+
+
+EXAMPLES = {"--configfile": "mine.yaml", "--config": "seed=1"}
+
+
+def arranged(arguments: Sequence[str]) -> list[str]:
+    """Snakemake's arguments with all files of settings and all single settings together, since of several options
+    --configfile, or --config, it takes the last one alone; and with what these would swallow, a target, at the end.
+
+    Raises UserError for a file of settings that cannot be used, for an option without its value, and for a section that
+    single settings have twice.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    lists: dict[str, list[str]] = {"--configfile": [], "--config": []}
+    names = {"--configfile": "--configfile", "--configfiles": "--configfile", "--config": "--config", "-C": "--config"}
+    others, targets, given, current = [], [], set(), ""
+    for argument in arguments[:end]:
+        option, _, value = argument.partition("=") if argument.startswith("--") else (argument, "", "")
+        if argument.startswith("-"):
+            current = names.get(option, "")
+            if not current:
+                others.append(argument)
+            else:
+                given.add(current)
+                lists[current] += [value] if value else []
+        elif (current == "--configfile" and not _holds_settings(argument)) or (
+            current == "--config" and "=" not in argument
+        ):
+            targets.append(argument)
+        else:
+            (lists[current] if current else others).append(argument)
+    for option in given:
+        if not lists[option]:
+            raise UserError(f"{option} has no value: write {option} {EXAMPLES[option]}")
+    if sentence := settings_files.unreadable(lists["--configfile"]):
+        raise UserError(sentence)
+    keys = [setting.partition("=")[0] for setting in lists["--config"]]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise UserError(
+            f"--config has {twice[0]} twice, of which Snakemake would take the last (MNIST= sets execution too): put "
+            "one of them into a file, for --configfile"
+        )
+    of_settings = [word for option, values in lists.items() if values for word in (option, *values)]
+    rest = [*targets, *arguments[end + 1 :]]
+    return [*others, *of_settings, *(["--", *rest] if rest else [])]
