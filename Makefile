@@ -140,10 +140,11 @@ notebooks: .venv/notebooks  ## the teaching notebooks, from their sources notebo
 lecture: .venv/notebooks  ## the teaching notebooks in JupyterLab
 	.venv/bin/python -m jupyterlab notebooks $(ARGS)
 
-# Those in integration/ use a browser, signals and time limits, and each all cores: one after the other.
+# Those in integration/ use a browser, signals and time limits, and each all cores: two at a time, which mostly wait.
 test: .venv/tests  ## every test
 	.venv/bin/python -m pytest tests/unit tests/workflow --numprocesses logical --maxprocesses 4 --dist loadfile; \
-	    first=$$?; .venv/bin/python -m pytest tests/integration && exit $$first
+	    first=$$?; .venv/bin/python -m pytest tests/integration --numprocesses logical --maxprocesses 2 --dist loadfile \
+	    && exit $$first
 
 lint: .venv/tests  ## ruff, snakefmt, the types (pyrefly) and snakemake --lint
 	.venv/bin/python -m ruff check .

@@ -163,7 +163,9 @@ def broken(tmp_path: Path, edit) -> Path:
             lambda ledger: ledger["claims"][3].update(of="nobody"),
             r"\(cost\) .* the of 'nobody', but must have paper or",
         ),
-        (lambda ledger: ledger["claims"].append("text"), r"claim 5 .* lacks id, of, place"),
+        (lambda ledger: ledger["claims"].append("text"), r"claim 5 in .* is no claim, but 'text'"),
+        (lambda ledger: ledger["claims"].append(5), r"claim 5 in .* is no claim, but 5"),
+        (lambda ledger: ledger["claims"][0].update(of=[]), r"claim 1 .* has the of \[\], but must have"),
     ],
 )
 def test_a_broken_table_of_claims_is_said(tmp_path, edit, sentence):

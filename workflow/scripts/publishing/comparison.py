@@ -135,8 +135,10 @@ def of_run(run: Path) -> tuple[dict, dict[str, Quantity]]:
 def write_reference(run: Path, reference: Path) -> None:
     """Make the run in the folder `run` the reference of its preset, with where it was made."""
     numbers, here = of_run(run)
-    made = {"processor": processor(), "device": numbers["training"]["device"], "commit": commit(Path())}
-    write_json(reference, {"preset": numbers["preset"], "made": made, "quantities": here})
+    with reading(run / "numbers.json", "the numbers of a run"):
+        made = {"processor": processor(), "device": str(numbers["training"]["device"]), "commit": commit(Path())}
+        reference_of = {"preset": str(numbers["preset"]), "made": made, "quantities": here}
+    write_json(reference, reference_of)
 
 
 def beside_reference(run: Path, reference: Path) -> tuple[list[Line], str]:
