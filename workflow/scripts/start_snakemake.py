@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from engine.arguments import arranged
-from engine.environment import cores, provide, shield, writable
+from engine.environment import cores, provide, shield
 from engine.lock import note_start, remove_stale
 from engine.printing import told
 
@@ -43,7 +43,10 @@ if __name__ == "__main__":
             print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
         if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
             note_start(folder, sys.argv)
-        # The solver of the usual scheduler does not find its files in a folder with a blank, nor in a full one.
-        if any(map(str.isspace, place := tempfile.gettempdir())) or not writable(Path(place)):
+        # Where /tmp is full, Python takes another folder. The solver of the usual scheduler must be told, and does not
+        # find its files where there is a blank.
+        if (place := tempfile.gettempdir()) != os.environ.get("TMPDIR", "/tmp"):
+            os.environ["TMPDIR"] = place
+        if any(map(str.isspace, place)):
             arguments = ["--scheduler", "greedy", *arguments]
     os.execv(sys.executable, [sys.executable, "-c", SNAKEMAKE, "--cores", str(cores()), *arguments])

@@ -14,6 +14,8 @@ from engine.errors import UserError
         ("--configfile a.yaml --configfile b.yaml -n", "-n --configfile a.yaml b.yaml"),
         ("--config x=1 --config y=2 -- fetch", "--config x=1 y=2 -- fetch"),
         ("--configfile=a.yaml --configfiles b.yaml -C x=1", "--configfile a.yaml b.yaml --config x=1"),
+        ("-n -Cx=1 --config y=2", "-n --config x=1 y=2"),
+        ("-j4 -np --configfile a.yaml", "-j4 -np --configfile a.yaml"),
         ("--configfile a.yaml fetch", "--configfile a.yaml -- fetch"),
         ("--configfile a.yaml --config x=1 fetch -n -- all", "-n --configfile a.yaml --config x=1 -- fetch all"),
         ("--cores 2 --forcerun solve_pde -- a.png", "--cores 2 --forcerun solve_pde -- a.png"),
@@ -38,13 +40,16 @@ def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monke
         ("--configfile none.yaml", r"the file of settings none\.yaml cannot be read \(No such file"),
         ("--configfile .", r"the file of settings \. cannot be read \(Is a directory"),
         ("--config x=1 --config x=2", "--config has x twice"),
-        ("--configfile", r"--configfile has no value: write --configfile mine\.yaml"),
-        ("--config -n -- fetch", "--config has no value: write --config seed=1"),
-        ("-n --configfiles fetch", "--configfile has no value"),
-        ("--config= -n", "--config has no value"),
+        ("--configfile", r"--configfile, or --config, has no value: write --configfile mine\.yaml"),
+        ("--config -n -- fetch", "has no value"),
+        ("-n --configfiles fetch", "has no value"),
+        ("--config= -n", "has no value"),
+        ("--configfile a.yaml -n --configfile", "has no value"),
+        ("--config x=1 --config fetch", "has no value"),
     ],
 )
 def test_arguments_that_snakemake_would_stumble_over_are_told(tmp_path, monkeypatch, given, said):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").touch()
     with pytest.raises(UserError, match=said):
         arranged(given.split())

@@ -18,9 +18,6 @@ def _holds_settings(file: str) -> bool:
     return not is_result and (file.endswith(".json") or Path(file).exists())
 
 
-EXAMPLES = {"--configfile": "mine.yaml", "--config": "seed=1"}
-
-
 def arranged(arguments: Sequence[str]) -> list[str]:
     """Snakemake's arguments with all files of settings and all single settings together, since of several options
     --configfile, or --config, it takes the last one alone; and with what these would swallow, a target, at the end.
@@ -31,25 +28,28 @@ def arranged(arguments: Sequence[str]) -> list[str]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     lists: dict[str, list[str]] = {"--configfile": [], "--config": []}
     names = {"--configfile": "--configfile", "--configfiles": "--configfile", "--config": "--config", "-C": "--config"}
-    others, targets, given, current = [], [], set(), ""
+    others, targets, current = [], [], ""
+    values: list[int] = []  # of each of these options, how many it has
     for argument in arguments[:end]:
-        option, _, value = argument.partition("=") if argument.startswith("--") else (argument, "", "")
+        option, _, value = argument.partition("=") if argument.startswith("--") else (argument[:2], "", argument[2:])
         if argument.startswith("-"):
             current = names.get(option, "")
             if not current:
                 others.append(argument)
             else:
-                given.add(current)
                 lists[current] += [value] if value else []
+                values.append(1 if value else 0)
         elif (current == "--configfile" and not _holds_settings(argument)) or (
             current == "--config" and "=" not in argument
         ):
             targets.append(argument)
+        elif current:
+            lists[current].append(argument)
+            values[-1] += 1
         else:
-            (lists[current] if current else others).append(argument)
-    for option in given:
-        if not lists[option]:
-            raise UserError(f"{option} has no value: write {option} {EXAMPLES[option]}")
+            others.append(argument)
+    if not all(values):
+        raise UserError("--configfile, or --config, has no value: write --configfile mine.yaml, or --config seed=1")
     if sentence := settings_files.unreadable(lists["--configfile"]):
         raise UserError(sentence)
     keys = [setting.partition("=")[0] for setting in lists["--config"]]
@@ -58,6 +58,6 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             f"--config has {twice[0]} twice, of which Snakemake would take the last (MNIST= sets execution too): put "
             "one of them into a file, for --configfile"
         )
-    of_settings = [word for option, values in lists.items() if values for word in (option, *values)]
+    of_settings = [word for option, given in lists.items() if given for word in (option, *given)]
     rest = [*targets, *arguments[end + 1 :]]
     return [*others, *of_settings, *(["--", *rest] if rest else [])]

@@ -81,7 +81,7 @@ def provide(environment: MutableMapping[str, str], folder: Path) -> None:
     What is missing, as in a container that runs under a number, is then in `folder`; it is not created here.
     """
     environment["PATH"] = environment.get("PATH") or os.defpath
-    if (cache := environment.get("TORCHINDUCTOR_CACHE_DIR")) and not writable(Path(cache)):
+    if (cache := environment.get("TORCHINDUCTOR_CACHE_DIR")) and not _writable(Path(cache)):
         del environment["TORCHINDUCTOR_CACHE_DIR"]
     try:
         getpass.getuser()
@@ -93,12 +93,12 @@ def provide(environment: MutableMapping[str, str], folder: Path) -> None:
             home = pwd.getpwuid(os.getuid()).pw_dir
         except KeyError:
             home = environment["HOME"] = str(folder)
-    if not writable(Path(environment.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "snakemake"):
+    if not _writable(Path(environment.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "snakemake"):
         environment["XDG_CACHE_HOME"] = str(folder / "cache")
         environment.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
 
 
-def writable(folder: Path) -> bool:
+def _writable(folder: Path) -> bool:
     """Whether a file can be written into a folder, which is made if it is not there. On a full disk it cannot, whatever
     the permissions are.
     """
