@@ -37,7 +37,7 @@ FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
 OVERLAYS = $(strip $(if $(filter-out paper,$(PRESET)),presets/$(PRESET).yaml) $(FEWER))
 SETTINGS = $(if $(OVERLAYS),--configfile $(OVERLAYS)) $(if $(MIRROR),--config $(MIRROR))
 WRITE_FEWER = $(if $(FEWER),mkdir -p results && printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}\n' > $(FEWER) && )
-DRY = $(filter -n --dry-run --dryrun,$(ARGS))
+DRY = $(filter -n% --dry-run --dryrun,$(ARGS))
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
@@ -51,7 +51,7 @@ endif
 ifneq ($(wildcard presets/paper.yaml),)
 $(error presets/paper.yaml is not read, since the preset 'paper' is config.yaml itself: give it another name)
 endif
-ifeq ($(filter paper,$(PRESET))$(shell grep -Ex "preset: *[\"']?$(PRESET)[\"']?([[:space:]].*)?" presets/$(PRESET).yaml),)
+ifeq ($(if $(filter paper,$(PRESET)),paper,$(shell grep -Ex "preset: *[\"']?$(PRESET)[\"']?([[:space:]].*)?" presets/$(PRESET).yaml)),)
 $(error presets/$(PRESET).yaml has no line 'preset: $(PRESET)', by which its results go to results/$(PRESET): add it)
 endif
 endif

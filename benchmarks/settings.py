@@ -15,20 +15,22 @@ def settings(preset: str) -> dict:
     """config.yaml with a preset of presets/, or a file of one's own, laid over it; `paper` is config.yaml itself. What
     cannot be used ends the program in a sentence.
     """
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    if preset == "paper":
-        return config
-    file = Path(preset) if preset.endswith((".yaml", ".yml")) else ROOT / "presets" / f"{preset}.yaml"
-    if not file.is_file():
+    file = ROOT / "presets" / f"{preset}.yaml"
+    if preset.endswith((".yaml", ".yml")):
+        file = Path(preset)
+    if preset != "paper" and not file.is_file():
         known = ", ".join(sorted(["paper", *(known.stem for known in (ROOT / "presets").glob("*.yaml"))]))
         raise SystemExit(f"there is no preset {preset}: name one of {known}, or a file that ends in .yaml")
-    if sentence := unreadable([file]):
+    files = [ROOT / "config.yaml", *([file] if preset != "paper" else [])]
+    if sentence := unreadable(files):
         raise SystemExit(sentence)
-    changes = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    if not isinstance(changes, dict):
-        raise SystemExit(f"{file} holds no settings: it must be YAML with keys, as config.yaml")
-    update_config(config, changes)
+    config: dict = {}
+    for file in files:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        if not isinstance(content, dict):
+            raise SystemExit(f"{file} holds no settings: it must be YAML with keys")
+        update_config(config, content)
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     if found := errors(config, schema, training_images()):
-        raise SystemExit(f"the settings of {file} cannot be used:\n" + "\n".join(found))
+        raise SystemExit(f"the settings of {' and '.join(map(str, files))} cannot be used:\n" + "\n".join(found))
     return declare(config, schema)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.arguments import arranged
+from engine.arguments import arranged, is_dry
 from engine.environment import cores, provide, shield
 from engine.lock import note_start, remove_stale
 from engine.printing import told
@@ -32,7 +32,7 @@ if __name__ == "__main__":
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     folder = Path(".snakemake").absolute()
     with told():
         arguments = arranged(sys.argv[1:])
@@ -41,7 +41,7 @@ if __name__ == "__main__":
         os.environ.pop("SNAKEMAKE_PROFILE", None)  # made for other workflows
         if remove_stale(folder):
             print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
-        if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
+        if not is_dry(arguments):
             note_start(folder, sys.argv)
         # Where /tmp is full, Python takes another folder. The solver of the usual scheduler must be told, and does not
         # find its files where there is a blank.

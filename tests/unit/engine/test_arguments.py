@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.arguments import arranged
+from engine.arguments import arranged, is_dry
 from engine.errors import UserError
 
 
@@ -53,3 +53,9 @@ def test_arguments_that_snakemake_would_stumble_over_are_told(tmp_path, monkeypa
     (tmp_path / "a.yaml").touch()
     with pytest.raises(UserError, match=said):
         arranged(given.split())
+
+
+def test_a_dry_run_is_known_in_every_form():
+    for dry in ("-n", "-np", "-pn", "--dry-run", "--dryrun"):
+        assert is_dry(["--configfile", "n.yaml", dry])
+    assert not is_dry(["--configfile", "n.yaml", "--nolock", "--cores", "2", "-j4", "--config", "x=-n"])

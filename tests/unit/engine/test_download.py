@@ -298,6 +298,7 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_secret_away(server, res
 
     monkeypatch.delenv("no_proxy")
     addresses = [f"http://zoe:t0psecret@{server(repeated)}/m", f"http://{server(repeated)}/$TOKEN/m"]
+    addresses.append(f"http://zoe:%740psecret@{server(repeated)}/m")  # sent as t0psecret
     for address in [*addresses, "http://mirror.example/m"]:
         if address not in addresses:
             monkeypatch.setenv("http_proxy", f"http://zoe:t0psecret@{server(refused)}")
@@ -349,6 +350,18 @@ def test_what_a_server_encoded_on_top_is_told(server, resources):
     twice = server(lambda request: send(request, gzip.compress(b"x"), Content_Encoding="gzip"))
     with pytest.raises(UserError, match=r"another MD5 sum than .*; the server says that it encoded them, as 'gzip'"):
         fetch(SUMS, resources, [f"http://{twice}/m"])
+
+
+def test_a_mirror_that_a_variable_holds_is_named_by_its_server(server, resources, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    place = server(whole)
+    monkeypatch.setenv("MIRROR", f"http://{place}/images/truncated")
+    fetch(SUMS, resources, ["$MIRROR"])
+    assert f"all files came from $MIRROR, at http://{place}" in caplog.text
+    bad = server(lambda request: send(request, b"other"))
+    monkeypatch.setenv("MIRROR", f"http://{bad}/images/truncated")
+    with pytest.raises(UserError, match=r"images\.gz is truncated or altered"):
+        fetch(SUMS, resources, ["$MIRROR"])
 
 
 def test_an_error_of_the_local_disk_is_no_fault_of_a_mirror(good, resources):

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +21,7 @@ import torch
 from conftest import ROOT
 from PIL import Image
 
-from engine import disk
+from engine import disk, interrupts
 from engine.errors import UserError
 from engine.files import write_atomically
 from engine.interrupts import asked_to_stop
@@ -123,6 +125,16 @@ def test_an_impatient_user_gets_one_sentence(rule):
     assert said.count("stopped by Ctrl-C") == 1 and "Traceback" not in said
 
 
+def test_ctrl_c_works_again_after_a_while(monkeypatch):
+    """One may have been lost in an `except` of a library."""
+    monkeypatch.setattr(interrupts, "PATIENCE", 0.05)
+    interrupts.stop_once()
+    for pause, answered in ((0, True), (0, False), (0.1, True)):
+        time.sleep(pause)
+        with pytest.raises(KeyboardInterrupt) if answered else nullcontext():
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+
 def test_ctrl_c_does_not_undo_a_job_that_is_done(rule):
     rule.first()
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
@@ -137,8 +149,8 @@ def test_inputs_that_no_log_vouches_for_are_named(tmp_path, monkeypatch):
     Path("x.py").touch()
     snakemake = SimpleNamespace(rule="second", log=[str(log)], input=[str(made), "x.py"], output=["out"])
     said = ends(snakemake, lambda: np.load(made)["images"])
-    assert "rule second cannot use its inputs (KeyError: 'images is not a file in the archive')" in said
-    assert f"{made} is as a rule wrote it: delete it" in said and "Traceback" not in said and "x.py" not in said
+    assert "KeyError: 'images is not a file in the archive'" in said
+    assert said.endswith(f"one of its inputs may be damaged, since no log says how it was: {made}\n")
 
 
 def test_a_copy_of_an_older_log_speaks_for_nothing(tmp_path):

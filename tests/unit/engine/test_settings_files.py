@@ -53,6 +53,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, text, said)
         "\ufeffseed: 1\n",
         "base: &base {T: 20}\nddpm:\n  <<: *base\n  T: 30\n",
         "a: {<<: [{x: 1}, {x: 2}]}\n",
+        "base: &base {T: 20}\nouter: {inner: &a {<<: *base, T: 30}}\nb: {<<: *a}\n",
         '{\n\t"seed": 1\n}',
         "'1': a\n1: b\n",
         "a: &x [1]\nb: *x\nc: *x\n",

@@ -1,11 +1,17 @@
 """Snakemake's arguments, as its users mean them."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from engine import settings_files
 from engine.errors import UserError
+
+
+def is_dry(arguments: Iterable[str]) -> bool:
+    """Whether Snakemake only says what it would do; -n may stand among other options of one letter."""
+    return any(re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", argument) for argument in arguments)
 
 
 def _holds_settings(file: str) -> bool:

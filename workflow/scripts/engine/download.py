@@ -55,6 +55,8 @@ def fetch(
         mirror = os.path.expandvars(written)
         is_url = "://" in mirror
         name = public_address(written if is_url else mirror)
+        if is_url and "://" not in written:  # a variable holds all of it: its server at least is named
+            name += f", at {public_address('/'.join(mirror.split('/')[:3]))}"
         values = [os.environ.get(variable, "") for variable in VARIABLE.findall(written)] if is_url else []
         values += [proxy.rpartition("@")[0].rpartition("://")[2] for proxy in getproxies().values()]  # their logins
         try:
@@ -106,15 +108,16 @@ def _arrived(mirror: str, file: str) -> tuple[bytes, str]:
 
     A thread of its own reads it, since not every wait has a limit: not for a server's name, nor for a dead file server.
     """
-    content, encodings = bytearray(), [""]
+    content, encoding = bytearray(), ""
     errors: list[Exception] = []
     given_up = threading.Event()
 
     def read() -> None:
+        nonlocal encoding
         try:
             with _opened(mirror, file) as source:
                 if headers := getattr(source, "headers", None):
-                    encodings.append(headers.get("Content-Encoding") or "")
+                    encoding = headers.get("Content-Encoding") or ""
                 while not given_up.is_set() and (piece := source.read1(2**16)):
                     content.extend(piece)
                     if len(content) > LARGEST:
@@ -132,7 +135,7 @@ def _arrived(mirror: str, file: str) -> tuple[bytes, str]:
             raise TimeoutError(f"{file} timed out: {len(content):,} bytes came in {seconds:.0f} s")
     if errors:
         raise errors[0]
-    return bytes(content), encodings[-1]
+    return bytes(content), encoding
 
 
 class _Redirected(HTTPRedirectHandler):

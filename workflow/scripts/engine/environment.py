@@ -8,6 +8,7 @@ import math
 import os
 import pwd
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, MutableMapping
@@ -25,7 +26,7 @@ ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_
 OTHERS = (
     "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV", "SOURCE_DATE_EPOCH",
     "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "MASTER_ADDR",
-    "MASTER_PORT", "PYTORCH_JIT", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "SHELLOPTS", "BASHOPTS",
+    "MASTER_PORT", "PYTORCH_JIT", "SHELLOPTS", "BASHOPTS",
     "SSLKEYLOGFILE",
 )  # fmt: skip
 """What is meant for other programs: it binds their threads to cores, so that a job would find one core of many; a shell
@@ -62,6 +63,9 @@ def shield(environment: MutableMapping[str, str]) -> None:
         del environment[name]
     for name in [name for name in environment if name.startswith("PIP_") and name.removeprefix("PIP_") not in INDEX]:
         del environment[name]
+    if not shutil.which("nvidia-smi"):  # without a GPU they are of no use, and PyTorch aborts at what it cannot read
+        for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"):
+            environment.pop(name, None)
     environment["PIP_USER"] = "0"
     environment["MPLBACKEND"] = "agg"
     environment["MATPLOTLIBRC"] = os.devnull
@@ -110,6 +114,11 @@ def _writable(folder: Path) -> bool:
         return False
 
 
+def is_utf8(name: str) -> bool:
+    """Whether the name of a file or folder can be written into another file."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
 def refusal(environment: Mapping[str, str], folder: Path) -> str:
     """One sentence if Snakemake, run in this process, cannot work in its `folder`; else empty."""
     if (others := environment.get("PYTHONPATH")) and not sys.flags.ignore_environment:
@@ -117,7 +126,7 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
             f"PYTHONPATH is set ({others}), so that packages from there would take the place of those that this "
             "workflow is made for: start again with `env -u PYTHONPATH snakemake ...`, or use `make`, which ignores it"
         )
-    if any("\ud800" <= sign <= "\udfff" for sign in str(folder)):
+    if not is_utf8(str(folder)):
         return f"the folder {str(folder)!a} has a name that is not UTF-8, which Snakemake cannot write: rename it"
     if {"{", "}"} & set(str(folder)):
         return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"

@@ -1,18 +1,27 @@
 """How a process answers signals that ask it to stop."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable
+
+PATIENCE = 10.0
+"""Seconds within which one Ctrl-C is answered, if all goes well."""
 
 
 def stop_once() -> None:
-    """From now on the first Ctrl-C raises KeyboardInterrupt, and those that follow, of a user who does not want to
-    wait, do not interrupt the answer. Where Ctrl-C is ignored, as in the background, it stays so.
+    """From now on Ctrl-C raises KeyboardInterrupt, but those that follow within PATIENCE, of a user who does not want
+    to wait, do not interrupt the answer. Where Ctrl-C is ignored, as in the background, it stays so.
     """
+    last = -math.inf
 
     def stop(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        nonlocal last
+        now = time.monotonic()
+        if now - last > PATIENCE:
+            last = now
+            raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, stop)

@@ -90,6 +90,8 @@ def job(snakemake) -> Iterator[None]:
             logging.error("error: %s", sentence)
         else:
             logging.exception("unexpected error")
+            if unknown := unknown_files(snakemake.input, Path(snakemake.log[0]).parent):
+                logging.error("one of its inputs may be damaged, since no log says how it was: %s", ", ".join(unknown))
         raise SystemExit(1) from None
 
 
@@ -116,12 +118,6 @@ def explain(error: Exception, snakemake) -> str | None:
     for file in snakemake.input:
         if reason := unreadable(Path(file)):
             return f"rule {snakemake.rule} cannot use {file} ({reason}): delete it, and run again to make it anew"
-    sums = written(Path(snakemake.log[0]).parent)
-    if unknown := [file for file in snakemake.input if file.startswith("results/") and file not in sums]:
-        return (
-            f"rule {snakemake.rule} cannot use its inputs ({type(error).__name__}: {error}), and no log says that "
-            f"{', '.join(unknown)} is as a rule wrote it: delete it, and run again to make it anew"
-        )
     return None
 
 
@@ -130,8 +126,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     error of another kind.
     """
     yield error
-    while cause := error.__cause__ or error.__context__:
-        error = cause
+    seen = {error}
+    while (cause := error.__cause__ or error.__context__) and cause not in seen:
+        seen.add(error := cause)
         if isinstance(error, OSError) and error.errno in disk.FULL:
             yield error
 
@@ -190,6 +187,12 @@ def changed_files(inputs: Iterable[str], logs: Path) -> list[str]:
     """
     sums = written(logs)
     return [file for file in inputs if not Path(file).exists()] + altered(sums, sums)
+
+
+def unknown_files(inputs: Iterable[str], logs: Path) -> list[str]:
+    """Inputs among the results of which the `logs` do not say that a rule wrote them."""
+    sums = written(logs)
+    return [file for file in inputs if file.startswith("results/") and file not in sums]
 
 
 def written(logs: Path) -> dict[str, str]:

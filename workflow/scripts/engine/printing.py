@@ -1,12 +1,13 @@
 """What programs of the command line print: for a reader, who may stop reading, and of an error a sentence."""
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.disk import REMEDIES
+from engine.disk import FULL, REMEDIES
 from engine.errors import UserError
 
 
@@ -36,5 +37,6 @@ def told() -> Iterator[None]:
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        said = REMEDIES.get(error.errno or 0, error.strerror)
+        writing = error.errno in (*FULL, errno.EROFS)
+        said = REMEDIES.get(error.errno or 0) if writing else error.strerror
         sys.exit(f"error: {error.filename}: {said}" if error.filename else f"error: {error}")

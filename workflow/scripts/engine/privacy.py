@@ -4,8 +4,11 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 HIDDEN = "***"
+PARTS = "[:/@?#&=;]"
+"""What stands between the parts of an address."""
 
 
 def public(text: str) -> str:
@@ -41,9 +44,11 @@ def without(text: str, address: str, others: Iterable[str] = ()) -> str:
     """
     login = (address.partition("://")[2] or address).rpartition("@")[0]
     query = "".join(re.findall("[?#;].*", address, re.DOTALL)) if "://" in address else ""
-    parts = re.split(r"[:/@?#&=;]", "?".join([login, query, *others]))
-    sent = [b64encode(one.encode()).decode() for one in (login, *others) if one]
-    secrets = [login, query, *sent, *others, *parts]
+    plain = [as_sent for one in (login, *others) for as_sent in (one, unquote(one))]
+    paths = [one.partition("://")[2].partition("/")[2] for one in plain]  # of whole addresses among the others
+    parts = [part for one in (*plain, query) if "://" not in one for part in re.split(PARTS, one)]
+    sent = [b64encode(one.encode()).decode() for one in plain if one]
+    secrets = [*plain, *paths, *parts, *sent, query]
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) > 2:
             text = text.replace(secret, HIDDEN)

@@ -73,8 +73,8 @@ def contradictions(settings: Settings, training_images: Mapping[str, int]) -> li
         sentences.append(f"execution.gpus is {execution['gpus']}, which does not divide ddpm.batch_size: use a divisor")
     try:
         urlsplit(settings["agent"])  # which the run's provenance gives as an identifier
-    except ValueError as reason:
-        sentences.append(f"agent is '{settings['agent']}', which is no URL ({reason}): write a name, or an ORCID's URL")
+    except ValueError:
+        sentences.append("agent begins as a URL, but is none: write a name, or an ORCID's URL")
     if any(len(os.fsencode(part)) > 255 for part in Path(ddpm["start"]).parts):
         sentences.append(
             "ddpm.start has a name in it that is longer than any file's: write the path of weights that are there"

@@ -53,14 +53,15 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class _OnceEach(yaml.SafeLoader):
     """YAML demands that the keys of a mapping differ; PyYAML takes the last of equal ones."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if (key.tag, key.value) in seen:
                     raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
                 seen.add((key.tag, key.value))
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _walk(value: Any) -> None:

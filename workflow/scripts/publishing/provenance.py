@@ -20,6 +20,7 @@ import yaml
 from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
+from engine.environment import is_utf8
 from engine.files import read_json, reading, sha256
 from engine.installation import normal
 from engine.privacy import public
@@ -111,17 +112,10 @@ def records(folder: Path, job: str) -> list[Path]:
     tables that are no benchmark files of Snakemake's, are not ours.
     """
     logs, tables = (
-        [
-            file for file in folder.glob(pattern) if file.is_file() and file.stem != job and _is_text(file.name)
-        ]  # no pipe
-        for pattern in ("logs/[!.]*.log", "benchmarks/[!.]*.tsv")
+        [file for file in folder.glob(pattern) if file.is_file() and file.stem != job and is_utf8(file.name)]
+        for pattern in ("logs/[!.]*.log", "benchmarks/[!.]*.tsv")  # and no folder, link or pipe among them
     )
     return sorted([*logs, *(table for table in tables if table.read_bytes().startswith(b"s\th:m:s\t"))])
-
-
-def _is_text(name: str) -> bool:
-    """Whether a file's name can be written: one that is not UTF-8 cannot."""
-    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def packages(short_lists: Iterable[Path | str]) -> dict[str, str]:
