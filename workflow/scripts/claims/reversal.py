@@ -416,7 +416,8 @@ def initial_law(study: Mapping[str, Array]) -> dict:
 def own_start(study: Mapping[str, Array]) -> dict:
     """Paths that come back to the start they came from, against Bayes's rule, in standard errors, at worst, and how
     likely chance makes the worst of all cases as bad; the shares at the shortest and the longest end with the middle
-    noise; and the steps of Algorithm 2 per square root of the paths, of which its error and the standard one depend.
+    noise; and the steps of Algorithm 2 per square root of the paths, which grows as the
+    standard error does over the steps' own.
     """
     paths, cases = int(study["counts"][0, 0, 0].sum()), int(study["own"].size)
     error = np.sqrt(np.maximum(study["bayes"] * (1 - study["bayes"]), 1 / paths) / paths)
