@@ -112,20 +112,34 @@ def says(file: Path, sentence: str) -> bool:
     return file.is_file() and sentence in file.read_text()
 
 
+def send(checkout: Checkout, number: signal.Signals) -> None:
+    """A signal to the script that trains, and to nothing else."""
+    found = subprocess.run(["pgrep", "-f", f"{checkout.folder}.*train_ddpm.py"], capture_output=True, text=True).stdout
+    for pid in found.split():
+        if b"bash" not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
+            os.kill(int(pid), number)
+
+
 def test_terminated_job_saves_its_state_and_a_retry_goes_on(long):
     """SIGTERM to the script, as Slurm sends it before a time limit, under a Snakemake that tries again."""
     (long / "long.yaml").write_text("ddpm: {epochs: 2.0}\nexecution: {save_minutes: 100}")
     running = begin(long, "--retries", "1", "--", TARGET)
     wait_until(lambda: says(long / LOG, "step 50 of 359"), running)
-    found = subprocess.run(["pgrep", "-f", f"{long.folder}.*train_ddpm.py"], capture_output=True, text=True).stdout
-    for pid in found.split():
-        if b"bash" not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
-            os.kill(int(pid), signal.SIGTERM)
+    send(long, signal.SIGTERM)
     running.wait()
     output = (long / "output").read_text()
     assert running.returncode == 0, output
     assert "its state is saved: run again to continue from there" in output
     assert "continuing after step" in (long / LOG).read_text()
+
+
+def test_of_a_killed_job_it_is_told_why_that_may_be_and_it_goes_on(long):
+    """kill -9 to the script alone, as the system does where memory is short."""
+    running = begin(long, "--", TARGET)
+    wait_until(lambda: says(long / LOG, "step 50 of 359"), running)
+    send(long, signal.SIGKILL)
+    assert running.wait() == 1 and "A job was killed: the system does that" in (long / "output").read_text()
+    assert begin(long, "--", TARGET).wait() == 0 and "continuing after step" in (long / LOG).read_text()
 
 
 def test_snakemake_killed_with_all_its_jobs_goes_on_after_an_unlock(long):

@@ -21,7 +21,7 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from engine import environment, interrupts, settings_files
+from engine import causes, environment, interrupts, settings_files
 from engine.privacy import public_value
 
 files_of_settings = ["config.yaml", *workflow.overwrite_configfiles]
@@ -50,3 +50,9 @@ onstart:
             f"a cluster's jobs cannot be started in {ROOT} with {str(sys.executable)}, since a shell reads some of these "
             "signs otherwise: work in a folder whose path has only letters, digits and . _ -"
         )
+
+
+onerror:
+    told = "".join(Path(file).read_text(encoding="utf-8", errors="replace") for file in log)
+    for sentence in causes.of_silence(told):
+        logger.error(sentence)

@@ -7,8 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.printing import told, until_read
-from publishing.comparison import beside_reference, write_reference
+from engine.causes import loading
+
+with loading():
+    from engine.printing import told, until_read
+    from publishing.comparison import beside_reference, write_reference
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("run", type=Path, help="results/<preset>")

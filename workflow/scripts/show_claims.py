@@ -5,10 +5,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from claims.ledger import as_text, errors
-from engine.files import read_json, reading
-from engine.printing import told, until_read
-from publishing.numbers import read_claims
+from engine.causes import loading
+
+with loading():
+    from claims.ledger import as_text, errors
+    from engine.files import read_json, reading
+    from engine.printing import told, until_read
+    from publishing.numbers import read_claims
 
 
 def show(file: Path, numbers: Path | None) -> int:

@@ -8,16 +8,23 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.arguments import arranged, is_dry
-from engine.environment import cores, provide, shield
-from engine.lock import note_start, remove_stale
-from engine.printing import told
+from engine.causes import loading, too_few_files
+
+with loading():
+    from engine.arguments import arranged, is_dry
+    from engine.environment import cores, provide, shield
+    from engine.errors import UserError
+    from engine.lock import note_start, remove_stale
+    from engine.printing import told
 
 # Snakemake answers Ctrl-C while jobs run, but with a traceback while it is loaded or makes its plan.
 SNAKEMAKE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-from snakemake.cli import main
+sys.path.append(sys.argv.pop(1))
+from engine.causes import loading
+with loading():
+    from snakemake.cli import main
 sys.argv[0] = "snakemake"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
@@ -35,6 +42,8 @@ if __name__ == "__main__":
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     folder = Path(".snakemake").absolute()
     with told():
+        if sentence := too_few_files():
+            raise UserError(sentence)
         arguments = arranged(sys.argv[1:])
         provide(os.environ, folder)
         shield(os.environ)
@@ -49,4 +58,7 @@ if __name__ == "__main__":
             os.environ["TMPDIR"] = place
         if any(map(str.isspace, place)):
             arguments = ["--scheduler", "greedy", *arguments]
-    os.execv(sys.executable, [sys.executable, "-c", SNAKEMAKE, "--cores", str(cores()), *arguments])
+    os.execv(
+        sys.executable,
+        [sys.executable, "-c", SNAKEMAKE, str(Path(__file__).parent), "--cores", str(cores()), *arguments],
+    )

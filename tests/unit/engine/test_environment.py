@@ -141,7 +141,8 @@ def test_a_cache_that_cannot_be_written_to_is_replaced(tmp_path, monkeypatch, pl
 def test_a_sound_environment_stays_as_it_is(tmp_path):
     given = {"HOME": str(tmp_path), "LOGNAME": "me"}
     provide(given, tmp_path / "own")
-    assert given == {"HOME": str(tmp_path), "LOGNAME": "me", "PATH": os.defpath} and not (tmp_path / "own").exists()
+    added = {"PATH": os.defpath, "MPLCONFIGDIR": str(tmp_path / "own/matplotlib")}
+    assert given == {"HOME": str(tmp_path), "LOGNAME": "me"} | added and not (tmp_path / "own").exists()
 
 
 def test_what_cannot_work_is_refused_in_a_sentence(tmp_path, monkeypatch):

@@ -82,7 +82,8 @@ def provide(environment: MutableMapping[str, str], folder: Path) -> None:
     """Give what Snakemake and its jobs cannot do without where there is none: a path to programs, a user's name, a
     home, caches that can be written to.
 
-    What is missing, as in a container that runs under a number, is then in `folder`; it is not created here.
+    What is missing, as in a container that runs under a number, is then in `folder`; it is not created here. There too
+    is what matplotlib keeps, always: it reads all styles in the user's own folder, and stops at a damaged one.
     """
     environment["PATH"] = environment.get("PATH") or os.defpath
     if (cache := environment.get("TORCHINDUCTOR_CACHE_DIR")) and not _writable(Path(cache)):
@@ -99,7 +100,7 @@ def provide(environment: MutableMapping[str, str], folder: Path) -> None:
             home = environment["HOME"] = str(folder)
     if not _writable(Path(environment.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "snakemake"):
         environment["XDG_CACHE_HOME"] = str(folder / "cache")
-        environment.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+    environment["MPLCONFIGDIR"] = str(folder / "matplotlib")
 
 
 def _writable(folder: Path) -> bool:
