@@ -41,6 +41,7 @@ from diffusion.sampling import Sampler, backward_process, noise_predictor
 from diffusion.training import Objective, Training, TrainingSettings, training_steps
 from diffusion.unet import UNet
 from engine import parallel
+from engine.commands import answer
 from engine.device import CPU, Compiler, Hardware, use_threads, why_no_gpu
 
 SEED = 0
@@ -136,13 +137,13 @@ def machine(hardware: Hardware, sizes: Sizes, record: Record) -> None:
         record["memory, GB"] = round(properties.total_memory / 1e9, 1)
         record["cards"] = torch.cuda.device_count()
     smi = ["nvidia-smi", "--query-gpu=name,driver_version,clocks.max.sm,power.limit", "--format=csv,noheader"]
-    record["nvidia-smi"] = _output(smi)
+    record["nvidia-smi"] = answer(smi)
     record["torch"], record["cuda"] = torch.__version__, torch.version.cuda
     record["kernels for"] = torch.cuda.get_arch_list()
     record["cudnn"] = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
-    record["triton"] = _output([sys.executable, "-c", "import triton; print(triton.__version__)"])
+    record["triton"] = answer([sys.executable, "-c", "import triton; print(triton.__version__)"])
     compiler = os.environ.get("CC") or next(filter(shutil.which, ("gcc", "clang", "cc")), None)
-    record["C compiler"] = (_output([compiler, "--version"]) or "").split("\n")[0] if compiler else None
+    record["C compiler"] = (answer([compiler, "--version"]) or "").split("\n")[0] if compiler else None
     record["Python.h"] = (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file()
     record["python"], record["system"] = platform.python_version(), platform.platform()
     record["threads"] = torch.get_num_threads()
@@ -501,13 +502,6 @@ def read_mnist(file: Path, size: int) -> Tensor:
     return torch.cat(
         [F.interpolate(part.float(), (size, size), mode="bilinear").round().byte() for part in images.split(5000)]
     )
-
-
-def _output(command: list[str]) -> str | None:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def _write(file: Path, content: object) -> None:

@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from engine.commands import answer
 from engine.environment import cores
 from engine.errors import UserError
 
@@ -234,13 +234,8 @@ def _card_and_driver() -> str | None:
     hidden = ("", "-1", "NoDevFiles")  # the last is Slurm's, for jobs that asked for no GPU
     if os.environ.get("CUDA_VISIBLE_DEVICES") in hidden or not shutil.which("nvidia-smi"):
         return None
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(query, capture_output=True, encoding="utf-8", errors="replace", timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    first = done.stdout.splitlines()[:1]
-    return " with driver ".join(part.strip() for part in first[0].split(",")) if first else None
+    found = answer(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"])
+    return " with driver ".join(part.strip() for part in found.splitlines()[0].split(",")) if found else None
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

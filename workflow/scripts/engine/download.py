@@ -62,7 +62,9 @@ def fetch(
         try:
             if (unset := VARIABLE.search(mirror)) and not Path(mirror).exists():
                 shown = unset[0] in name  # else it stands in a login or a query, and may be a part of a password
-                raise ValueError(f"the environment has no variable {unset[1] if shown else 'of a name in it'}")
+                raise ValueError(
+                    f"the environment has no variable {unset[1] if shown else 'by a name that stands in it'}"
+                )
             for file, expected in sums.items():
                 contents[file] = contents.get(file) or _intact(mirror, file, expected, algorithm)
         except Exception as error:

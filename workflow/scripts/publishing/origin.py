@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.commands import answer
 from engine.installation import normal
 
 logger = logging.getLogger(__name__)
@@ -52,15 +53,6 @@ def _git(folder: Path, *arguments: str) -> str:
         command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True
     )
     return done.stdout.strip()
-
-
-def answer(command: list[str]) -> str | None:
-    """What a command of the system prints; None if it is not there, fails, or does not end, as with a dead driver."""
-    try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
 
 
 def pins(short_lists: Iterable[Path | str]) -> dict[str, str]:

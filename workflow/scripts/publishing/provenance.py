@@ -20,11 +20,12 @@ import yaml
 from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
+from engine.commands import answer
 from engine.environment import is_utf8
 from engine.files import read_json, reading, sha256
 from engine.installation import normal
 from engine.privacy import public
-from publishing.origin import answer, commit, pins, processor
+from publishing.origin import commit, pins, processor
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
