@@ -32,7 +32,7 @@ from diffusion.images import rescale
 from diffusion.pde import Grid, combination, solve
 from diffusion.sources import SOURCES
 from engine.environment import cores
-from engine.printing import until_read
+from engine.printing import told, until_read
 from engine.progress import duration
 
 
@@ -182,5 +182,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with until_read():
+    with told(), until_read():
         main()

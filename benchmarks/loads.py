@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchmarks import ROOT
 from benchmarks.measuring import machine, report
-from engine.printing import until_read
+from engine.printing import told, until_read
 
 VARIANTS = {
     "shared operations, spinning": {"OMP_WAIT_POLICY": "ACTIVE", "SHARED": "1"},
@@ -105,5 +105,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with until_read():
+    with told(), until_read():
         main()

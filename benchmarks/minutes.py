@@ -16,7 +16,8 @@ import pandas as pd
 
 from benchmarks import ROOT
 from benchmarks.settings import settings
-from engine.printing import until_read
+from engine.files import reading
+from engine.printing import told, until_read
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib"}
@@ -30,8 +31,9 @@ def rules(benchmarks: Path) -> pd.DataFrame:
         raise SystemExit(f"{benchmarks} holds no benchmark files: run the preset first")
     rows = []
     for file in files:
-        one = pd.read_csv(file, sep="\t").iloc[0]
         job = file.relative_to(benchmarks).with_suffix("").as_posix()
+        with reading(file, "a benchmark file of Snakemake's"):
+            one = pd.read_csv(file, sep="\t").iloc[0][["s", "cpu_time", "max_rss"]].astype(float)
         rows.append({"job": job, "seconds": one["s"], "cores busy": one["cpu_time"] / one["s"], "MB": one["max_rss"]})
     table = pd.DataFrame(rows).sort_values("seconds", ascending=False)
     table.insert(2, "share", (table["seconds"] / table["seconds"].sum()).map("{:.1%}".format))
@@ -84,5 +86,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with until_read():
+    with told(), until_read():
         main()

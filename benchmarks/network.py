@@ -22,7 +22,7 @@ from benchmarks.peers import DenoisingDiffusionPytorch, Diffusers
 from benchmarks.settings import settings
 from engine.device import Hardware, use_threads
 from engine.environment import cores
-from engine.printing import until_read
+from engine.printing import told, until_read
 
 CONVOLUTION_CHANNELS = 256
 NARROW = 32
@@ -162,5 +162,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with until_read():
+    with told(), until_read():
         main()

@@ -22,7 +22,7 @@ from scipy.sparse import diags_array
 from benchmarks import RESULTS
 from benchmarks.measuring import Watch, machine, refuse_if_busy, report
 from diffusion.pde import Grid, combination, eigenvalue, exact_semidiscrete, exact_solution, l2_error, solve
-from engine.printing import until_read
+from engine.printing import told, until_read
 from publishing import plots
 
 AMPLITUDES = np.array([0.5, -0.3, 0.8, 0.2, 0.0, 1.0])  # as in the table of errors: all modes move
@@ -237,5 +237,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with until_read():
+    with told(), until_read():
         main()

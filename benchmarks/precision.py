@@ -23,7 +23,7 @@ from diffusion.sampling import Sampler
 from diffusion.unet import UNet
 from engine.device import Hardware, prepare
 from engine.environment import cores
-from engine.printing import until_read
+from engine.printing import told, until_read
 
 
 def samples(config: dict, results: Path, count: int, hardware: Hardware) -> Tensor:
@@ -76,5 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with until_read():
+    with told(), until_read():
         main()

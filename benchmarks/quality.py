@@ -16,8 +16,8 @@ import pandas as pd
 from benchmarks import RESULTS
 from benchmarks.measuring import report
 from claims import statistics as metrics
-from engine.files import read_json
-from engine.printing import until_read
+from engine.files import read_json, reading
+from engine.printing import told, until_read
 from publishing import plots
 
 
@@ -29,21 +29,22 @@ def quality(run: Path) -> dict:
         )
     except FileNotFoundError as error:
         raise SystemExit(f"{error.filename} is missing: finish that run first, with its claims") from None
-    recognised, low, high = metrics.share(found["recognised"], found["samples"])
-    return {
-        "run": run.name,
-        "parameters": training["parameters"],
-        "image visits": training["image_visits"],
-        "batch": training["batch_size"],
-        "minutes": training["seconds"] / 60,
-        "samples": found["samples"],
-        "recognised": recognised,
-        "low": low,
-        "high": high,
-        "mean confidence": found["mean_confidence"],
-        "Fréchet distance": measures["frechet"]["distance"],
-        "of real images": measures["frechet"]["floor"],
-    }
+    with reading(run, "a run of this version"):
+        recognised, low, high = metrics.share(found["recognised"], found["samples"])
+        return {
+            "run": run.name,
+            "parameters": training["parameters"],
+            "image visits": training["image_visits"],
+            "batch": training["batch_size"],
+            "minutes": training["seconds"] / 60,
+            "samples": found["samples"],
+            "recognised": recognised,
+            "low": low,
+            "high": high,
+            "mean confidence": found["mean_confidence"],
+            "Fréchet distance": measures["frechet"]["distance"],
+            "of real images": measures["frechet"]["floor"],
+        }
 
 
 def draw(table: pd.DataFrame) -> plots.Figure:
@@ -76,5 +77,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with until_read():
+    with told(), until_read():
         main()

@@ -15,9 +15,12 @@ from benchmarks.minutes import imports, rules
 from benchmarks.ours import Ours, count_flops
 from benchmarks.pde import Equations, our_methods
 from benchmarks.precision import verdict
+from benchmarks.quality import quality
 from benchmarks.settings import settings
 from diffusion.pde import Grid, combination, multiplier
 from diffusion.unet import SelfAttention
+from engine.errors import UserError
+from engine.files import write_json
 
 QUIET = {"the ceiling": [100.0, 98.0, 104.0]}
 
@@ -132,6 +135,31 @@ def test_where_the_minutes_went(tmp_path):
     assert table["share"].tolist() == ["75.0%", "25.0%"]
     with pytest.raises(SystemExit, match="no benchmark files"):
         rules(tmp_path / "shards" / "none")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"s\tmax_rss\tcpu_time\n", b"\xff\xfe", b"a\tb\n1\t2\n", b"s\tmax_rss\tcpu_time\nlong\t1\t2\n"]
+)
+def test_what_is_no_benchmark_file_is_named(tmp_path, content):
+    (tmp_path / "train.tsv").write_bytes(content)
+    with pytest.raises(UserError, match=r"train\.tsv is damaged, or is not a benchmark file"):
+        rules(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["models/ddpm.json", "samples/summary.json", "claims/samples.json"])
+def test_a_run_whose_quality_cannot_be_told_is_named(tmp_path, damaged):
+    records = {
+        "models/ddpm.json": {"parameters": 7, "image_visits": 24, "batch_size": 8, "seconds": 60},
+        "samples/summary.json": {"recognised": 88, "samples": 100, "mean_confidence": 0.9},
+        "claims/samples.json": {"frechet": {"distance": 1.0, "floor": 0.5}},
+    }
+    for name, record in records.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_json(tmp_path / name, record)
+    assert quality(tmp_path)["recognised"] == 0.88
+    write_json(tmp_path / damaged, {})
+    with pytest.raises(UserError, match=f"^{tmp_path} is damaged"):
+        quality(tmp_path)
 
 
 def test_imports_of_a_script_run_alone():

@@ -101,3 +101,22 @@ def test_files_follow_the_umask(tmp_path, umask, mode):
     files = ["atomic", "json", "tensors", f"{'a' * 16}/000000001.safetensors"]
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in files] == [mode] * 4
     assert (tmp_path / "atomic").read_bytes() == b"y" and len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_link_goes_on_leading_to_the_file(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    for content in (b"first", b"second"):
+        write_atomically(tmp_path / "link", content)
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_bytes() == content
+    assert {file.name for file in tmp_path.iterdir()} == {"link", "file"}
+
+
+def test_what_is_no_file_stays_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, b"content")
+    assert os.read(reader, 100) == b"content" and pipe.is_fifo()
+    os.close(reader)
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        write_atomically(tmp_path, b"content")

@@ -149,3 +149,50 @@ def test_a_run_that_is_not_there_is_told_in_a_sentence(run, tmp_path):
     command = [sys.executable, ROOT / "workflow/scripts/compare_run.py", tmp_path / "none", tmp_path / "mine.json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr == f"error: {tmp_path}/none/numbers.json: No such file or directory\n"
+
+
+def spoilt(*address, value):
+    """A change of one number in numbers.json."""
+
+    def change(numbers):
+        *path, last = address
+        for key in path:
+            numbers = numbers[key]
+        numbers[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        spoilt("samples", "counts", value={str(label): 0 for label in range(10)}),
+        spoilt("samples", "counts", "3", value=-1),
+        spoilt("samples", "counts", "3", value="ten"),
+        spoilt("samples", "recognised", value=101),
+        spoilt("classifier", "test_accuracy", value=2.0),
+        spoilt("training", "final_loss", value="small"),
+        spoilt("training", "parameters", value="many"),
+    ],
+)
+def test_a_number_of_the_run_that_cannot_be_compared_is_no_fault_of_the_reference(run, tmp_path, change):
+    write_reference(run, tmp_path / "mine.json")
+    numbers = json.loads((run / "numbers.json").read_text(encoding="utf-8"))
+    change(numbers)
+    (run / "numbers.json").write_text(json.dumps(numbers))
+    with pytest.raises(UserError, match=f"^{run} is damaged, or is not a run of this version"):
+        beside_reference(run, tmp_path / "mine.json")
+
+
+def test_a_reference_that_lacks_a_number_or_a_category_is_refused(run, tmp_path):
+    reference = tmp_path / "mine.json"
+    write_reference(run, reference)
+    content = json.loads(reference.read_text(encoding="utf-8"))
+    content["quantities"]["samples in each category"]["values"].pop()
+    reference.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="has 10 parts in the run, but 9 in the reference"):
+        beside_reference(run, reference)
+    content["quantities"] = {}
+    reference.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="the run has 'training images', which the reference has not"):
+        beside_reference(run, reference)

@@ -199,7 +199,9 @@ def errors(table: dict) -> list[str]:
     to test does not.)
     """
     return [
-        row["id"] for row in table["claims"] if row["kind"] in OURS_TO_GET_RIGHT and row["verdict"] == NOT_CONFIRMED
+        str(row["id"])
+        for row in table["claims"]
+        if row["kind"] in OURS_TO_GET_RIGHT and row["verdict"] == NOT_CONFIRMED
     ]
 
 

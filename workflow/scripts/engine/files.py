@@ -17,9 +17,13 @@ from engine.errors import UserError
 def write_atomically(path: Path | str, content: bytes) -> None:
     """Write a file so that at any moment `path` holds either its old content or all of the new.
 
-    An OSError names the file. What a killed job left of the same file is removed.
+    A link goes on leading to the file, and what is no file, as /dev/null, stays what it is. An OSError names the file.
+    What a killed job left of the same file is removed.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
         leftover.unlink(missing_ok=True)

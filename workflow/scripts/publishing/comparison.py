@@ -93,10 +93,13 @@ def quantities(run: dict, samples: dict) -> dict[str, Quantity]:
 
 
 def compare(here: dict[str, Quantity], reference: dict[str, Quantity]) -> Iterator[Line]:
-    """A line for each number of the reference. Raises UserError where the run lacks one."""
-    for name, expected in reference.items():
+    """A line for each number of the reference. Raises UserError where one of the two lacks a number of the other."""
+    for name in [*reference, *here]:
         if name not in here:
             raise UserError(f"the reference has '{name}', which this run has not: was it made by another version?")
+        if name not in reference:
+            raise UserError(f"the run has '{name}', which the reference has not: was it made by another version?")
+    for name, expected in reference.items():
         yield _line(name, here[name], expected)
 
 
@@ -115,8 +118,10 @@ def _line(name: str, here: Quantity, reference: Quantity) -> Line:
             ours, theirs = (f"{count} of {total}" for count, total in pairs)
             return Line(name, ours, theirs, p >= LEVEL, f"as likely as {p:.2g} by chance")
         case "counts":
+            if (n := len(here["values"])) != (m := len(reference["values"])):
+                raise UserError(f"'{name}' has {n} parts in the run, but {m} in the reference: one of them is damaged")
             both = np.array([here["values"], reference["values"]])
-            p = float(stats.chi2_contingency(both[:, both.sum(axis=0) > 0]).pvalue)
+            p = float(stats.chi2_contingency(both[:, both.any(axis=0)]).pvalue)
             ours, theirs = (" ".join(map(str, row)) for row in both)
             return Line(name, ours, theirs, p >= LEVEL, f"as likely as {p:.2g} by chance")
         case "factor":
@@ -126,10 +131,14 @@ def _line(name: str, here: Quantity, reference: Quantity) -> Line:
 
 
 def of_run(run: Path) -> tuple[dict, dict[str, Quantity]]:
-    """The numbers.json of the run in the folder `run`, and what is compared of it."""
+    """The numbers.json of the run in the folder `run`, and what is compared of it: with itself too, so that a number
+    that cannot be compared is none of the reference's faults.
+    """
     numbers, samples = read_json(run / "numbers.json"), read_json(run / "claims" / "samples.json")
     with reading(run, "a run of this version"):
-        return numbers, quantities(numbers, samples)
+        here = quantities(numbers, samples)
+        list(compare(here, here))
+        return numbers, here
 
 
 def write_reference(run: Path, reference: Path) -> None:
