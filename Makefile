@@ -51,8 +51,8 @@ endif
 ifneq ($(wildcard presets/paper.yaml),)
 $(error presets/paper.yaml is not read, since the preset 'paper' is config.yaml itself: give it another name)
 endif
-ifeq ($(if $(filter paper,$(PRESET)),paper,$(shell grep -Ex "preset: *[\"']?$(PRESET)[\"']?([[:space:]].*)?" presets/$(PRESET).yaml)),)
-$(error presets/$(PRESET).yaml has no line 'preset: $(PRESET)', by which its results go to results/$(PRESET): add it)
+ifeq ($(if $(filter paper,$(PRESET)),paper,$(shell grep -Ex "preset: *[\"']?$(PRESET)[\"']?([[:space:]].*)?" presets/$(PRESET).yaml 2>/dev/null)),)
+$(error presets/$(PRESET).yaml cannot be read, or has no line 'preset: $(PRESET)', by which its results go to results/$(PRESET): add it)
 endif
 endif
 # The value of a variable if it is a whole number from 1 on; else empty.

@@ -85,6 +85,13 @@ def test_results_that_cannot_be_a_folder_are_said(checkout, place):
     assert done.returncode != 0 and f"{place} is a file, where the results must go" in done.output
 
 
+@pytest.mark.parametrize("place", ["results/paper/ro-crate-metadata.json", "results/paper/models/ddpm.safetensors"])
+def test_a_folder_in_the_place_of_a_result_is_said(checkout, place):
+    (checkout / place).mkdir(parents=True)
+    done = checkout.snakemake("-n")
+    assert done.returncode != 0 and f"{place} is a folder, where a file must be: remove it" in done.output
+
+
 def test_a_profile_that_was_set_for_other_workflows_is_not_used(checkout):
     command = [sys.executable, "workflow/scripts/start_snakemake.py", "-n", "-q", "rules"]
     environment = {**os.environ, "SNAKEMAKE_PROFILE": "nothere"}

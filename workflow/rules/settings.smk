@@ -38,6 +38,10 @@ for folder in [Path("results"), of_run, of_run / "logs", of_run / "benchmarks"]:
             f"{folder} is {'a link to a folder that is not there' if folder.is_symlink() else 'a file'}, where the results "
             "must go: make it a folder, or remove it"
         )
+endings = {".csv", ".html", ".json", ".log", ".npz", ".pdf", ".png", ".safetensors", ".tsv"}
+for folder, names, _ in os.walk(of_run):
+    if wrong := [name for name in names if Path(name).suffix in endings]:
+        raise WorkflowError(f"{folder}/{wrong[0]} is a folder, where a file must be: remove it")
 nearest = next(folder for folder in [of_run, Path("results"), Path(".")] if folder.is_dir())
 for folder in [nearest, of_run / "logs", of_run / "benchmarks"]:
     if folder.is_dir() and not os.access(folder, os.W_OK):

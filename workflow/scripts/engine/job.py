@@ -90,8 +90,6 @@ def job(snakemake) -> Iterator[None]:
             logging.error("error: %s", sentence)
         else:
             logging.exception("unexpected error")
-            if unknown := unknown_files(snakemake.input, Path(snakemake.log[0]).parent):
-                logging.error("one of its inputs may be damaged, since no log says how it was: %s", ", ".join(unknown))
         raise SystemExit(1) from None
 
 
@@ -118,6 +116,11 @@ def explain(error: Exception, snakemake) -> str | None:
     for file in snakemake.input:
         if reason := unreadable(Path(file)):
             return f"rule {snakemake.rule} cannot use {file} ({reason}): delete it, and run again to make it anew"
+    if unknown := unknown_files(snakemake.input, Path(snakemake.log[0]).parent):
+        return (
+            f"rule {snakemake.rule} failed ({type(error).__name__}: {error}), and no log says that these are as a rule "
+            f"wrote them: {', '.join(unknown)}. Move them elsewhere, and run again to make them anew"
+        )
     return None
 
 
@@ -195,17 +198,18 @@ def unknown_files(inputs: Iterable[str], logs: Path) -> list[str]:
     return [file for file in inputs if file.startswith("results/") and file not in sums]
 
 
-def written(logs: Path) -> dict[str, str]:
-    """The files that the `logs` of a run say were written, each with its SHA-256; of several logs that name a file, as
-    of one and a copy of its earlier self, the last one counts.
+def written(logs: Path) -> dict[str, set[str]]:
+    """The files that the `logs` of a run say were written, each with its SHA-256: several, where a log has a copy of
+    its earlier self beside it.
     """
     wrote = re.compile(r"wrote (.+), SHA-256 ([0-9a-f]{64})$", re.M)
-    sums: dict[str, str] = {}
-    for log in sorted(filter(Path.is_file, logs.glob("*.log")), key=lambda log: log.stat().st_mtime_ns):
-        sums |= dict(wrote.findall(log.read_text("utf-8", errors="replace")))
+    sums: dict[str, set[str]] = {}
+    for log in filter(Path.is_file, logs.glob("*.log")):
+        for file, found in wrote.findall(log.read_text("utf-8", errors="replace")):
+            sums.setdefault(file, set()).add(found)
     return sums
 
 
-def altered(files: Iterable[str], sums: Mapping[str, str]) -> list[str]:
-    """Those of the files that are there, but not with the SHA-256 that `sums` has for them."""
-    return [file for file in files if file in sums and Path(file).is_file() and sha256(file) != sums[file]]
+def altered(files: Iterable[str], sums: Mapping[str, set[str]]) -> list[str]:
+    """Those of the files that are there, but with none of the SHA-256 that `sums` has for them."""
+    return [file for file in files if file in sums and Path(file).is_file() and sha256(file) not in sums[file]]
