@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from benchmarks import ROOT
-from benchmarks.measuring import OTHERS_LIMIT, Watch
+from benchmarks.measuring import OTHERS_LIMIT, Watch, whole
 from benchmarks.minutes import SCRIPTS, start_seconds
 from benchmarks.ours import Ours
 from benchmarks.settings import settings
@@ -163,7 +163,7 @@ def estimate(config: dict, threads: int, at_least: float = 1.2) -> tuple[str, di
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("preset", nargs="?", default="paper", help="demo, laptop, paper, or a file of settings")
-    parser.add_argument("--threads", type=int, default=cores())
+    parser.add_argument("--threads", type=whole(1, 1024), default=cores())
     given = parser.parse_args()
     logging.disable(logging.INFO)
     config = settings(given.preset)

@@ -43,6 +43,8 @@ from diffusion.unet import UNet
 from engine import parallel
 from engine.commands import answer
 from engine.device import CPU, Compiler, Hardware, use_threads, why_no_gpu
+from engine.files import write_atomically
+from engine.printing import told
 
 SEED = 0
 TOTAL_SECONDS = 600
@@ -505,10 +507,7 @@ def read_mnist(file: Path, size: int) -> Tensor:
 
 
 def _write(file: Path, content: object) -> None:
-    """Whole or not at all: the program may be killed at any moment."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_atomically(file, (json.dumps(content, indent=2) + "\n").encode())
 
 
 # The check: one process for each stage.
@@ -547,7 +546,7 @@ def check(names: list[str], arguments: list[str], file: Path, patience: float = 
     """All stages, one after the other, printed and written as they end; `patience` multiplies their limits."""
     began, stages = time.monotonic(), {}
     result = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "stages": stages}
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, result)  # an error of the disk comes before the minutes
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             left = patience * TOTAL_SECONDS - (time.monotonic() - began)
@@ -625,4 +624,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 import pandas as pd
 
 from benchmarks import ROOT
-from benchmarks.measuring import machine, report
+from benchmarks.measuring import machine, report, whole
 from engine.printing import told, until_read
 
 VARIANTS = {
@@ -70,10 +70,12 @@ def rates(variant: str, threads: int, seconds: float) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
-    parser.add_argument("--loads", type=int, nargs="+", default=[0, 1, 2, 4], help="busy processes beside the job")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=whole(1, 1000), default=3)
+    parser.add_argument("--seconds", type=whole(1, 3600), default=4, help="of each measurement")
+    parser.add_argument(
+        "--loads", type=whole(0, 1000), nargs="+", default=[0, 1, 2, 4], help="busy processes beside it"
+    )
+    parser.add_argument("--threads", type=whole(1, 1024), default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
 
     measured = []

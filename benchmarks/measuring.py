@@ -1,5 +1,6 @@
 """What every benchmark needs: contestants apart from each other, a watch on the machine, and one form of report."""
 
+import argparse
 import io
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ import pandas as pd
 import psutil
 
 from benchmarks import RESULTS
-from engine.files import write_json
+from engine.files import write_atomically, write_json
 from publishing.origin import processor
 
 OTHERS_LIMIT = 0.05
@@ -117,13 +118,23 @@ def machine(packages: Iterable[str]) -> dict:
     }
 
 
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A type of argparse's: whole numbers from `least` to `most`."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most:,}")
+        return int(text)
+
+    return number
+
+
 def report(name: str, title: str, table: pd.DataFrame, record: dict | list) -> None:
     """Print the table, and write it and the whole record to results/benchmarks/<name>.md, .csv and .json."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
     markdown = table.map(_shown).to_markdown(index=False, disable_numparse=True)
     print(f"\n{title}\n\n{markdown}\n")
-    (RESULTS / f"{name}.md").write_text(f"{title}\n\n{markdown}\n", encoding="utf-8")
-    table.to_csv(RESULTS / f"{name}.csv", index=False)
+    write_atomically(RESULTS / f"{name}.md", f"{title}\n\n{markdown}\n".encode())
+    write_atomically(RESULTS / f"{name}.csv", table.to_csv(index=False).encode())
     write_json(RESULTS / f"{name}.json", record)
     print(f"written to results/benchmarks/{name}.json, .csv and .md")
 

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from benchmarks.measuring import Apart, Watch, machine, refuse_if_busy, report
+from benchmarks.measuring import Apart, Watch, machine, refuse_if_busy, report, whole
 from benchmarks.ours import Ours, clock
 from benchmarks.peers import DenoisingDiffusionPytorch, Diffusers
 from benchmarks.settings import settings
@@ -54,11 +54,13 @@ class Ceiling:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=whole(1, 1000), default=5)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--batch-size", type=int, nargs="+", help="64; on a GPU also 128, the paper's")
-    parser.add_argument("--samples", type=int, help="time this many whole samples once; 500 on a GPU, else 0")
-    parser.add_argument("--threads", type=int, default=cores())
+    parser.add_argument("--batch-size", type=whole(1, 10_000), nargs="+", help="64; on a GPU also 128, the paper's")
+    parser.add_argument(
+        "--samples", type=whole(0, 50_000), help="time so many whole samples once; 500 on a GPU, else 0"
+    )
+    parser.add_argument("--threads", type=whole(1, 1024), default=cores())
     return parser.parse_args()
 
 

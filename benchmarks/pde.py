@@ -20,7 +20,7 @@ from scipy.integrate import solve_ivp
 from scipy.sparse import diags_array
 
 from benchmarks import RESULTS
-from benchmarks.measuring import Watch, machine, refuse_if_busy, report
+from benchmarks.measuring import Watch, machine, refuse_if_busy, report, whole
 from diffusion.pde import Grid, combination, eigenvalue, exact_semidiscrete, exact_solution, l2_error, solve
 from engine.printing import told, until_read
 from publishing import plots
@@ -167,7 +167,7 @@ def figure(per_step: dict[str, list[float]]) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=whole(1, 1000), default=7)
     rounds = parser.parse_args().rounds
 
     L = np.pi

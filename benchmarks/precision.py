@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import ROOT
-from benchmarks.measuring import machine, report
+from benchmarks.measuring import machine, report, whole
 from benchmarks.settings import settings
 from diffusion.classifier import Classifier, probabilities
 from diffusion.forward import VarianceSchedule
@@ -54,16 +54,16 @@ def verdict(exact: Tensor, rounded: Tensor, p_exact: Tensor, p_rounded: Tensor, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("preset", nargs="?", default="laptop", help="demo, laptop, paper, or a file of settings")
-    parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--results", type=Path, help="the run's folder; results/<preset> by default")
+    parser.add_argument("--samples", type=whole(1, 50_000), default=500)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--threads", type=int, default=cores())
+    parser.add_argument("--threads", type=whole(1, 1024), default=cores())
     given = parser.parse_args()
 
     hardware, config = prepare(given.threads, given.device, "auto"), settings(given.preset)
-    results = given.results or ROOT / "results" / config["preset"]
-    if not (results / "models" / "ddpm.safetensors").is_file():
-        raise SystemExit(f"{results} holds no trained network: run the preset first, or name the folder with --results")
+    results = ROOT / "results" / config["preset"]
+    for model in ("ddpm", "classifier"):
+        if not (results / "models" / f"{model}.safetensors").is_file():
+            raise SystemExit(f"{results}/models has no {model}.safetensors: run the preset first")
     judge = Classifier.load(results / "models" / "classifier.safetensors")
 
     precisions = (torch.float32, torch.bfloat16)

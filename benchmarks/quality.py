@@ -16,6 +16,7 @@ import pandas as pd
 from benchmarks import RESULTS
 from benchmarks.measuring import report
 from claims import statistics as metrics
+from engine.errors import UserError
 from engine.files import read_json, reading
 from engine.printing import told, until_read
 from publishing import plots
@@ -27,9 +28,12 @@ def quality(run: Path) -> dict:
         training, found, measures = (
             read_json(run / file) for file in ("models/ddpm.json", "samples/summary.json", "claims/samples.json")
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise SystemExit(f"{error.filename} is missing: finish that run first, with its claims") from None
     with reading(run, "a run of this version"):
+        frechet = measures["frechet"]
+        if "distance" not in frechet:
+            raise UserError(f"{run} has too few samples for a Fréchet distance")
         recognised, low, high = metrics.share(found["recognised"], found["samples"])
         return {
             "run": run.name,
@@ -42,8 +46,8 @@ def quality(run: Path) -> dict:
             "low": low,
             "high": high,
             "mean confidence": found["mean_confidence"],
-            "Fréchet distance": measures["frechet"]["distance"],
-            "of real images": measures["frechet"]["floor"],
+            "Fréchet distance": float(frechet["distance"]),
+            "of real images": float(frechet["floor"]),
         }
 
 

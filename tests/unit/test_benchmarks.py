@@ -1,5 +1,6 @@
 """What the benchmarks and the estimate compute, apart from the times."""
 
+import argparse
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from conftest import ROOT
 from torch import nn
 
 from benchmarks.estimate import estimate, jobs, script
-from benchmarks.measuring import Apart, doubts, refuse_if_busy
+from benchmarks.measuring import Apart, doubts, refuse_if_busy, whole
 from benchmarks.minutes import imports, rules
 from benchmarks.ours import Ours, count_flops
 from benchmarks.pde import Equations, our_methods
@@ -160,6 +161,47 @@ def test_a_run_whose_quality_cannot_be_told_is_named(tmp_path, damaged):
     write_json(tmp_path / damaged, {})
     with pytest.raises(UserError, match=f"^{tmp_path} is damaged"):
         quality(tmp_path)
+
+
+def test_too_few_samples_for_a_distance_are_told(tmp_path):
+    for name, record in {
+        "models/ddpm.json": {"parameters": 7, "image_visits": 24, "batch_size": 8, "seconds": 60},
+        "samples/summary.json": {"recognised": 8, "samples": 10, "mean_confidence": 0.9},
+        "claims/samples.json": {"frechet": {"to_missing_digit": None}},
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_json(tmp_path / name, record)
+    with pytest.raises(UserError, match="too few samples"):
+        quality(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "nan", "1e9", "1001", "", "ten", "\N{SUPERSCRIPT TWO}"])
+def test_numbers_of_the_command_line_are_checked(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is no whole number from 1 to 1,000"):
+        whole(1, 1000)(text)
+
+
+def test_whole_numbers_of_the_command_line():
+    assert [whole(0, 1000)(text) for text in ("0", "7", "1000")] == [0, 7, 1000]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("loads", "--seconds", "nan"), ("loads", "--loads", "-1"), ("loads", "--rounds", "0"),
+        ("precision", "--samples", "0"), ("estimate", "--threads", "0"),
+        ("quality", "README.md"), ("quality", "nowhere"), ("gpu_check", "--device", "cpu", "--output", "benchmarks"),
+        ("gpu_check", "--device", "cpu", "--output", "README.md/x"), ("estimate", "--threads", "1", "{tmp}/gpu.yaml"),
+    ],
+)  # fmt: skip
+def test_what_a_benchmark_cannot_do_it_says_in_a_sentence(tmp_path, arguments):
+    (tmp_path / "gpu.yaml").write_text("compute: {device: cuda}\n")
+    program, *rest = (argument.format(tmp=tmp_path) for argument in arguments)
+    if "gpu.yaml" in rest[-1] and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    command = [sys.executable, "-m", f"benchmarks.{program}", *rest]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode and "Traceback" not in done.stderr and done.stderr.strip()
 
 
 def test_imports_of_a_script_run_alone():
