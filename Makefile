@@ -37,22 +37,19 @@ FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
 OVERLAYS = $(strip $(if $(filter-out paper,$(PRESET)),presets/$(PRESET).yaml) $(FEWER))
 SETTINGS = $(if $(OVERLAYS),--configfile $(OVERLAYS)) $(if $(MIRROR),--config $(MIRROR))
 WRITE_FEWER = $(if $(FEWER),mkdir -p results && printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}\n' > $(FEWER) && )
-DRY = $(filter -n% --dry-run --dryrun,$(ARGS))
+DRY = $(shell printf '%s\n' $(ARGS) | grep -Ex -e '-[a-zA-Z]*n[a-zA-Z]*|--dry.*|.*dryrun')
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
 ifeq ($(filter estimate,$(MAKECMDGOALS)),)  # which takes a file of settings too
 ifneq ($(words $(PRESET))$(filter-out $(PRESETS),$(PRESET)),1)
-$(error there is no preset '$(PRESET)': PRESET is one of $(PRESETS))
+$(error there is no preset '$(PRESET)', a name without blanks: PRESET is one of $(PRESETS))
 endif
 ifeq ($(shell printf %s $(call quoted,$(PRESET)) | grep -Ex '[A-Za-z0-9_-]+'),)
 $(error the preset '$(PRESET)' has a sign in its name that is no letter, digit, '-' or '_': rename its file)
 endif
 ifneq ($(wildcard presets/paper.yaml),)
 $(error presets/paper.yaml is not read, since the preset 'paper' is config.yaml itself: give it another name)
-endif
-ifeq ($(if $(filter paper,$(PRESET)),paper,$(shell grep -Ex "preset: *[\"']?$(PRESET)[\"']?([[:space:]].*)?" presets/$(PRESET).yaml 2>/dev/null)),)
-$(error presets/$(PRESET).yaml cannot be read, or has no line 'preset: $(PRESET)', by which its results go to results/$(PRESET): add it)
 endif
 endif
 # The value of a variable if it is a whole number from 1 on; else empty.

@@ -161,7 +161,7 @@ def estimate(config: dict, threads: int, at_least: float = 1.2) -> tuple[str, di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("preset", nargs="?", default="paper", help="demo, laptop, paper, or a file of settings")
     parser.add_argument("--threads", type=whole(1, 1024), default=cores())
     given = parser.parse_args()

@@ -26,25 +26,28 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
-from safetensors.torch import load, save
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.profiler import ProfilerActivity, profile
-from torch.utils._python_dispatch import TorchDispatchMode
-
 from benchmarks import RESULTS, ROOT
-from diffusion.forward import VarianceSchedule
-from diffusion.images import snapshots
-from diffusion.sampling import Sampler, backward_process, noise_predictor
-from diffusion.training import Objective, Training, TrainingSettings, training_steps
-from diffusion.unet import UNet
-from engine import parallel
-from engine.commands import answer
-from engine.device import CPU, Compiler, Hardware, use_threads, why_no_gpu
-from engine.files import write_atomically
-from engine.printing import told
+from engine.causes import loading
+
+with loading():
+    import numpy as np
+    import torch
+    from safetensors.torch import load, save
+    from torch import Tensor, nn
+    from torch.nn import functional as F
+    from torch.profiler import ProfilerActivity, profile
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from diffusion.forward import VarianceSchedule
+    from diffusion.images import snapshots
+    from diffusion.sampling import Sampler, backward_process, noise_predictor
+    from diffusion.training import Objective, Training, TrainingSettings, training_steps
+    from diffusion.unet import UNet
+    from engine import parallel
+    from engine.commands import answer
+    from engine.device import CPU, Compiler, Hardware, use_threads, why_no_gpu
+    from engine.files import write_atomically
+    from engine.printing import told
 
 SEED = 0
 TOTAL_SECONDS = 600
@@ -586,7 +589,7 @@ def _hardware(device: str) -> Iterator[Hardware]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--small", action="store_true", help="small sizes, as on a machine without a GPU")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="only these")

@@ -69,7 +69,7 @@ def rates(variant: str, threads: int, seconds: float) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=whole(1, 1000), default=3)
     parser.add_argument("--seconds", type=whole(1, 3600), default=4, help="of each measurement")
     parser.add_argument(

@@ -72,7 +72,7 @@ def starts() -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("preset", nargs="?", default="laptop", help="demo, laptop, paper, or a file of settings")
     parser.add_argument("--results", type=Path, help="the run's folder; results/<preset> by default")
     parser.add_argument("--imports", action="store_true", help="measure instead what each script takes to start")

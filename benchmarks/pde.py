@@ -166,7 +166,7 @@ def figure(per_step: dict[str, list[float]]) -> Figure:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=whole(1, 1000), default=7)
     rounds = parser.parse_args().rounds
 

@@ -52,7 +52,7 @@ def verdict(exact: Tensor, rounded: Tensor, p_exact: Tensor, p_rounded: Tensor, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("preset", nargs="?", default="laptop", help="demo, laptop, paper, or a file of settings")
     parser.add_argument("--samples", type=whole(1, 50_000), default=500)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")

@@ -9,6 +9,7 @@ import argparse
 import base64
 import io
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,9 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER) -> NotebookNode:
     )
     client.extra_arguments = ["--log-level=ERROR"]
     client.record_timing = False
+    client.coalesce_streams = (
+        True  # else it depends on times where what is printed is cut in pieces
+    )
     client.execute()
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = nbformat.from_dict({"name": "python"})
@@ -76,10 +80,22 @@ def in_64_colours(picture: str) -> str:
     return base64.b64encode(content.getvalue()).decode()
 
 
+def a_source(text: str) -> Path:
+    """A type of argparse's: one of SOURCES."""
+    if (source := Path(text).resolve()) not in SOURCES:
+        known = ", ".join(f"notebooks/{source.name}" for source in SOURCES)
+        raise argparse.ArgumentTypeError(f"{text} is none of the sources, {known}")
+    return source
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sources", type=Path, nargs="*", default=SOURCES)
-    for source in parser.parse_args().sources:
+    parser.add_argument("sources", type=a_source, nargs="*", default=SOURCES)
+    sources = parser.parse_args().sources
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # its kernel ends by itself
+    for source in sources:
         started, made = time.monotonic(), source.with_suffix(".ipynb")
-        nbformat.write(small(execute(read(source))), made)
+        partial = made.with_suffix(".partial")  # of a run that is stopped, the old one stays
+        nbformat.write(small(execute(read(source))), partial)
+        partial.replace(made)
         print(f"{made.name}: {time.monotonic() - started:.0f} s", file=sys.stderr)

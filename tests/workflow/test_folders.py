@@ -82,7 +82,22 @@ def test_results_that_cannot_be_a_folder_are_said(checkout, place):
     (checkout / place).unlink()
     (checkout / place).touch()
     done = checkout.snakemake("-n")
-    assert done.returncode != 0 and f"{place} is a file, where the results must go" in done.output
+    assert done.returncode != 0 and f"{place} is a file, where what is made must go" in done.output
+
+
+@pytest.mark.parametrize("text", ["seed: 1\n", "preset: other\n", "preset: minemine\n"])
+def test_settings_whose_results_go_elsewhere_than_asked_are_told(checkout, text):
+    """What `make verify PRESET=mine` asks for, with a preset that lacks its own name."""
+    (checkout / "mine.yaml").write_text(text)
+    done = checkout.snakemake("-n", "--configfile", "mine.yaml", "--", "results/mine/claims/claims.json")
+    assert done.returncode and "results/mine/claims/claims.json is asked for, but by these settings" in done.output
+
+
+@pytest.mark.parametrize("text", ["preset: mine", "\ufeffseed: 1\npreset : 'mine'  # my own\r\n", '{"preset": "mine"}'])
+def test_settings_whose_results_go_where_asked_are_used(checkout, text):
+    (checkout / "mine.yaml").write_text(text, encoding="utf-8")
+    done = checkout.snakemake("-n", "--configfile", "mine.yaml", "--", "results/mine/claims/claims.json")
+    assert done.returncode == 0, done.output
 
 
 @pytest.mark.parametrize("place", ["results/paper/ro-crate-metadata.json", "results/paper/models/ddpm.safetensors"])

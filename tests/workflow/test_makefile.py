@@ -61,17 +61,6 @@ def test_an_unknown_preset_is_refused_in_a_sentence(made, preset):
         assert done.returncode != 0 and "PRESET is one of paper" in done.output and done.arguments is None
 
 
-@pytest.mark.parametrize("text", ["seed: 1\n", "preset: other\n", "preset: minemine\n", "# preset: mine\n", ""])
-def test_a_preset_whose_results_go_elsewhere_is_refused(made, text):
-    (made.folder / "presets/mine.yaml").write_text(text)
-    done = made("verify", "PRESET=mine")
-    assert done.returncode and "presets/mine.yaml cannot be read, or has no line 'preset: mine'" in done.output
-    assert done.arguments is None
-    (made.folder / "presets/mine.yaml").unlink()
-    (made.folder / "presets/mine.yaml").symlink_to("nothing")
-    assert "cannot be read" in (done := made("verify", "PRESET=mine")).output and "grep" not in done.output
-
-
 @pytest.mark.parametrize("text", ["preset: mine", "seed: 1\npreset: 'mine'  # my own\r\n", 'preset:   "mine"\n'])
 def test_a_preset_of_ones_own_is_taken(made, text):
     (made.folder / "presets/mine.yaml").write_text(text)

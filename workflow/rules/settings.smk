@@ -8,12 +8,13 @@ changes no result is read by the scripts from the configuration itself, so that 
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import yaml
 
 from diffusion import sources
-from engine import packages, settings
+from engine import folders, packages, settings
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -32,22 +33,8 @@ config.update(settings.declare(config, schema))
 shell._process_args["preexec_fn"] = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 of_run = Path("results") / config["preset"]
-for folder in [Path("results"), of_run, of_run / "logs", of_run / "benchmarks"]:
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise WorkflowError(
-            f"{folder} is {'a link to a folder that is not there' if folder.is_symlink() else 'a file'}, where the results "
-            "must go: make it a folder, or remove it"
-        )
-endings = {".csv", ".html", ".json", ".log", ".npz", ".pdf", ".png", ".safetensors", ".tsv"}
-for folder, names, _ in os.walk(of_run):
-    if wrong := [name for name in names if Path(name).suffix in endings]:
-        raise WorkflowError(f"{folder}/{wrong[0]} is a folder, where a file must be: remove it")
-nearest = next(folder for folder in [of_run, Path("results"), Path(".")] if folder.is_dir())
-for folder in [nearest, of_run / "logs", of_run / "benchmarks"]:
-    if folder.is_dir() and not os.access(folder, os.W_OK):
-        raise WorkflowError(
-            f"the folder {folder.resolve()} cannot be written to: make it writable, or work in a copy elsewhere"
-        )
+if refusal := folders.refusal(of_run, sys.argv[1:]):
+    raise WorkflowError(refusal)
 
 
 pathvars:

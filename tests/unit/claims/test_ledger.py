@@ -156,6 +156,13 @@ def test_mistakes_in_the_ledger_are_said_in_a_sentence(tmp_path, claims, sentenc
     assert sentence in str(error.value)
 
 
+@pytest.mark.parametrize("content", [b"claims:\n  - id: [\n", b"claims: \xff\n", b"claims: \x00\n"])
+def test_a_ledger_that_is_no_yaml_is_named(tmp_path, content):
+    (tmp_path / "claims.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"claims\.yaml is damaged, or is not a ledger of claims in YAML"):
+        read_ledger(tmp_path / "claims.yaml", SCHEMA)
+
+
 @pytest.mark.parametrize(
     "changes, sentence",
     [

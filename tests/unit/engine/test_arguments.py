@@ -38,11 +38,13 @@ def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monke
     "given, said",
     [
         ("--configfile none.yaml", r"the file of settings none\.yaml cannot be read \(No such file"),
-        ("--configfile .", r"the file of settings \. cannot be read \(Is a directory"),
+        ("--configfile .", r"\. is no file of settings, but a folder"),
         ("--config x=1 --config x=2", "--config has x twice"),
         ("--configfile", r"--configfile, or --config, has no value: write --configfile mine\.yaml"),
         ("--config -n -- fetch", "has no value"),
-        ("-n --configfiles fetch", "has no value"),
+        ("-n --configfiles fetch", "the file of settings fetch cannot be read"),
+        ("--configfile presets/TINY", "the file of settings presets/TINY cannot be read"),
+        ("--configfile a.yaml B.YAML", "the file of settings B.YAML cannot be read"),
         ("--config= -n", "has no value"),
         ("--configfile a.yaml -n --configfile", "has no value"),
         ("--config x=1 --config fetch", "has no value"),
@@ -56,6 +58,16 @@ def test_arguments_that_snakemake_would_stumble_over_are_told(tmp_path, monkeypa
 
 
 def test_a_dry_run_is_known_in_every_form():
-    for dry in ("-n", "-np", "-pn", "--dry-run", "--dryrun"):
-        assert is_dry(["--configfile", "n.yaml", dry])
-    assert not is_dry(["--configfile", "n.yaml", "--nolock", "--cores", "2", "-j4", "--config", "x=-n"])
+    for dry in (
+        "-n",
+        "-np",
+        "-pn",
+        "--dry-run",
+        "--dryrun",
+        "--dry",
+        "-e dryrun",
+        "--executor=dryrun",
+        "--exec dryrun",
+    ):
+        assert is_dry(["--configfile", "n.yaml", *dry.split()])
+    assert not is_dry(["--configfile", "n.yaml", "--nolock", "--cores", "2", "-j4", "--config", "x=-n", "-e", "slurm"])

@@ -186,6 +186,7 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch):
     monkeypatch.setattr(environment, "quotas", lambda _: [])
     assert cores({}) == cores({"OMP_NUM_THREADS": "1"}) == cores({"OMP_NUM_THREADS": "64"}) == 6
     assert cores({"SLURM_CPUS_PER_TASK": "4"}) == cores({"SLURM_CPUS_ON_NODE": "4"}) == cores({"NSLOTS": "4"}) == 4
+    assert cores({"NSLOTS": "9" * 5000}) == cores({"NSLOTS": "four"}) == cores({})
     assert cores({"PBS_NP": "4"}) == cores({"PBS_JOBID": "7.head", "NCPUS": "4"}) == 4 and cores({"NCPUS": "4"}) == 6
     assert cores({"SLURM_CPUS_PER_TASK": "4(x2)"}) == cores({"SLURM_CPUS_ON_NODE": "0"}) == 6
     monkeypatch.setattr(environment, "quotas", lambda _: [2.5, 4.0])

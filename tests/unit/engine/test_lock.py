@@ -1,6 +1,7 @@
 """Snakemake's lock is removed where its run is certainly over, and nowhere else."""
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -69,13 +70,15 @@ def test_the_note_of_an_earlier_version_is_understood(folder):
     assert remove_stale(folder)
 
 
-@pytest.mark.parametrize("entries", [{"host": "another"}, {"all_jobs_here": False}, {"pid": None}, {"created": "x"}])
+@pytest.mark.parametrize(
+    "entries", [{"host": "another"}, {"all_jobs_here": False}, {"pid": None}, {"pid": math.inf}, {"created": "x"}]
+)
 def test_a_run_that_is_not_known_to_be_over_keeps_its_lock(folder, entries):
     change(folder, **entries)
     assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{}", "[7]", "[{}]", "null"])
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", "[7]", "[{}]", "null", "[" * 100_000])
 def test_without_a_sound_record_the_lock_stays(folder, text):
     (folder / "started.json").unlink()
     if text is not None:
@@ -83,11 +86,21 @@ def test_without_a_sound_record_the_lock_stays(folder, text):
     assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
 
 
-@pytest.mark.parametrize("option", ["--profile=profiles/slurm", "--profile", "--executor", "-e"])
+@pytest.mark.parametrize("option", ["--profile=slurm", "--prof", "--executor", "--exec=slurm", "-e", "-eslurm"])
 def test_jobs_on_other_machines_keep_the_lock(folder, option):
     note_start(folder, ["start_snakemake.py", option])
     change(folder, created=0.0)
     assert not remove_stale(folder)
+
+
+@pytest.mark.parametrize(("text", "removed"), [("executor: slurm\n", False), ("# executor: slurm\ncores: 2\n", True)])
+def test_an_executor_in_the_profile_keeps_the_lock(folder, text, removed):
+    profile = folder.parent / "profiles/default/config.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text(text)
+    note_start(folder, ["start_snakemake.py", "--", "all"])
+    change(folder, created=0.0)
+    assert remove_stale(folder) is removed
 
 
 def test_a_job_that_outlives_its_run_keeps_the_lock(folder):

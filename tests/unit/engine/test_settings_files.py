@@ -1,5 +1,7 @@
 """What is said of files of settings that Snakemake would misread, or end in a traceback on."""
 
+import os
+
 import pytest
 
 from engine.settings_files import unreadable
@@ -11,8 +13,11 @@ def test_settings_in_another_encoding_are_named(tmp_path):
     latin.write_text("agent: Zoë", encoding="latin-1")
     wide.write_text("agent: Zoë", encoding="utf-16")
     assert unreadable([str(sound)]) == ""
-    for file, reason in ((tmp_path, "Is a directory"), (tmp_path / "missing.yaml", "No such file or directory")):
-        assert f"the file of settings {file} cannot be read ({reason})" in unreadable([str(sound), str(file)])
+    missing, pipe = tmp_path / "missing.yaml", tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    assert f"settings {missing} cannot be read (No such file or directory)" in unreadable([str(sound), str(missing)])
+    for file in (tmp_path, pipe):
+        assert unreadable([str(sound), str(file)]).startswith(f"{file} is no file of settings, but a folder, a pipe")
     for file in (latin, wide):
         assert unreadable([str(sound), str(file)]).startswith(f"{file} is not text in UTF-8: save it")
 

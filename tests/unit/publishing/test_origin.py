@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from publishing import origin
 from publishing.origin import commit
 
 
@@ -40,6 +41,14 @@ def test_gits_variables_are_not_asked(checkout, monkeypatch, variables):
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(other=checkout.parent / "other"))
     assert commit(checkout, apart="weights") == expected
+
+
+def test_a_git_that_hangs_is_told(checkout, monkeypatch, caplog):
+    def hangs(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(origin.subprocess, "run", hangs)
+    assert commit(checkout) is None and "timed out after 60 seconds" in caplog.text
 
 
 def test_a_checkout_that_git_refuses_is_told(checkout, monkeypatch, caplog):

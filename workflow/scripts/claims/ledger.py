@@ -11,6 +11,7 @@ import yaml
 
 from diffusion.sources import SOURCES
 from engine.errors import UserError
+from engine.files import reading
 from engine.schemas import Address, schema_errors
 
 CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE = VERDICTS = ("confirmed", "not confirmed", "not testable here")
@@ -32,7 +33,9 @@ Records = dict[str, dict[str, dict]]
 
 def read_ledger(file: Path | str, schema: Path | str) -> list[Claim]:
     """The claims of a ledger. Raises UserError with one sentence for each entry that violates the schema."""
-    ledger, form = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in (file, schema))
+    with reading(file, "a ledger of claims in YAML"):
+        ledger = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    form = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     claims = ledger.get("claims", []) if isinstance(ledger, dict) else []
 
     def name(address: Address) -> str:

@@ -10,15 +10,18 @@ from engine.errors import UserError
 
 
 def is_dry(arguments: Iterable[str]) -> bool:
-    """Whether Snakemake only says what it would do; -n may stand among other options of one letter."""
-    return any(re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", argument) for argument in arguments)
+    """Whether Snakemake only says what it would do; -n may stand among other options of one letter, and a long option
+    may be cut short.
+    """
+    dry = r"(^| )(-[a-zA-Z]*n[a-zA-Z]*|--dry[a-z-]*|(-e|--exe[a-z]*)[ =]dryrun)( |$)"
+    return bool(re.search(dry, " ".join(arguments)))
 
 
 def _holds_settings(file: str) -> bool:
     """Whether a word after --configfile means a file of settings, and not a target: a rule, or a result, which may be
     JSON too.
     """
-    if file.endswith((".yaml", ".yml")):
+    if file.lower().endswith((".yaml", ".yml")):
         return True
     is_result = Path("results") in Path(os.path.normpath(file)).parents
     return not is_result and (file.endswith(".json") or Path(file).exists())
@@ -45,7 +48,7 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             else:
                 lists[current] += [value] if value else []
                 values.append(1 if value else 0)
-        elif (current == "--configfile" and not _holds_settings(argument)) or (
+        elif (current == "--configfile" and values[-1] and not _holds_settings(argument)) or (
             current == "--config" and "=" not in argument
         ):
             targets.append(argument)

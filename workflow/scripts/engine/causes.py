@@ -36,8 +36,8 @@ def loading() -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit(130)
     except (ImportError, MemoryError, OSError) as error:
-        remedies = hindrances() or ["the environment is damaged: make it anew (with `make`: remove .venv)"]
-        sys.exit(f"error: a package cannot be loaded ({_root(error)}), and {'; '.join(remedies)}")
+        remedies = hindrances() or ["install what is missing (with `make`: remove .venv, and run again)"]
+        sys.exit(f"error: a package cannot be loaded ({_root(error)}): {'; '.join(remedies)}")
 
 
 def hindrances(environment: Mapping[str, str] = os.environ) -> list[str]:

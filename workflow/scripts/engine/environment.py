@@ -7,6 +7,7 @@ import getpass
 import math
 import os
 import pwd
+import re
 import shlex
 import shutil
 import sys
@@ -150,7 +151,7 @@ def cores(environment: Mapping[str, str] = os.environ, groups: Path = Path("/pro
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     names = (*ALLOCATIONS, "NCPUS") if "PBS_JOBID" in environment else ALLOCATIONS
-    allotted = [int(value) for name in names if (value := environment.get(name, "")).isdecimal() and int(value)]
+    allotted = [int(value) for name in names if re.fullmatch("0*[1-9][0-9]{0,6}", value := environment.get(name, ""))]
     return max(1, min([bound, *allotted, *map(math.floor, quotas(groups))]))
 
 

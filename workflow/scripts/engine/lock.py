@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,8 +11,10 @@ import psutil
 
 from engine.files import write_json
 
-ELSEWHERE = ("--profile", "--workflow-profile", "--executor", "-e")
-"""Options by which jobs may run on other machines, and outlive the run that started them."""
+ELSEWHERE = re.compile("-e.*|--ex.*|--prof.*|--workflow-p.*")
+"""Options by which jobs may run on other machines, and outlive the run that started them; and their shorter forms."""
+DAMAGED = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What a note that is damaged may raise."""
 
 
 def note_start(folder: Path, arguments: Sequence[str]) -> None:
@@ -19,11 +22,14 @@ def note_start(folder: Path, arguments: Sequence[str]) -> None:
     those that may run still, as with other results.
     """
     process = psutil.Process()
-    here = not any(argument.split("=")[0] in ELSEWHERE for argument in arguments)
+    profile = folder.parent / "profiles" / "default" / "config.yaml"  # which Snakemake reads unasked
+    here = not any(map(ELSEWHERE.fullmatch, arguments)) and not (
+        profile.is_file() and re.search("^executor", profile.read_text("utf-8", errors="replace"), re.M)
+    )
     started = {"host": platform.node(), "pid": process.pid, "created": process.create_time(), "all_jobs_here": here}
     before = []
     if _locks(folder):
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(*DAMAGED):
             before = [start for start in _starts(folder) if not _is_over(start)]
     folder.mkdir(exist_ok=True)
     write_json(folder / "started.json", [*before, started])
@@ -38,7 +44,7 @@ def remove_stale(folder: Path) -> bool:
         starts = _starts(folder)
         if not (locks and starts and all(map(_is_over, starts))) or _at_work(folder):
             return False
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGED:
         return False
     for lock in locks:
         lock.unlink(missing_ok=True)

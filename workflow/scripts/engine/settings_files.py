@@ -15,6 +15,8 @@ def unreadable(files: Iterable[str | Path]) -> str:
     a key twice. Else empty.
     """
     for file in files:
+        if Path(file).exists() and not Path(file).is_file():
+            return f"{file} is no file of settings, but a folder, a pipe or a device: write the settings into a file"
         try:
             text = Path(file).read_text(encoding="utf-8")
         except UnicodeDecodeError:

@@ -36,7 +36,7 @@ def commit(folder: Path, apart: str | None = None) -> str | None:
     try:
         found = _git(folder, "rev-parse", "HEAD")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *others)
-    except (OSError, subprocess.CalledProcessError) as reason:
+    except (OSError, subprocess.SubprocessError) as reason:
         said = " ".join((getattr(reason, "stderr", None) or str(reason)).split())
         logger.warning("the commit of %s is not recorded, since git does not tell it: %s", folder.resolve(), said)
         return None
@@ -50,7 +50,14 @@ def _git(folder: Path, *arguments: str) -> str:
     environment["GIT_CEILING_DIRECTORIES"] = str(folder.resolve().parent)
     command = ["git", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
+        timeout=60,
     )
     return done.stdout.strip()
 
