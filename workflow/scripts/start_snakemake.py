@@ -12,7 +12,7 @@ from engine.causes import loading, too_few_files
 
 with loading():
     from engine.arguments import arranged, is_dry
-    from engine.environment import cores, provide, shield
+    from engine.environment import cores, provide, refusal, shield
     from engine.errors import UserError
     from engine.lock import note_start, remove_stale
     from engine.printing import told
@@ -47,6 +47,8 @@ if __name__ == "__main__":
         arguments = arranged(sys.argv[1:])
         provide(os.environ, folder)
         shield(os.environ)
+        if sentence := refusal(os.environ, Path(__file__).resolve().parents[2]):
+            raise UserError(sentence)
         os.environ.pop("SNAKEMAKE_PROFILE", None)  # made for other workflows
         if remove_stale(folder):
             print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)

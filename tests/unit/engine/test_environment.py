@@ -49,17 +49,27 @@ HOSTILE = {
     "GOMP_CPU_AFFINITY": "0",
     "BASH_ENV": "/home/me/modules.sh",
     "TQDM_MININTERVAL": "often",
+    "TORCHINDUCTOR_COMPILE_THREADS": "abc",
+    "AOTINDUCTOR_REPRO_LEVEL": "x",
+    "COMPILE_STROBELIGHT_SAMPLE_RATE": "x",
+    "TORCH_SYMMMEM": "x",
+    "LOKY_MAX_DEPTH": "x",
+    "NUMPY_MADVISE_HUGEPAGE": "x",
 }
 
 
 def test_what_the_user_set_for_other_programs_does_not_reach_a_job():
-    given = HOSTILE | {"PIP_INDEX_URL": "https://mirror", "PIP_CERT": "/ca.pem", "HOME": "/home/me", "PATH": "/bin"}
-    shield(given)
-    assert given == {
+    kept = {
         "HOME": "/home/me",
         "PATH": "/bin",
         "PIP_INDEX_URL": "https://mirror",
         "PIP_CERT": "/ca.pem",
+        "TORCHINDUCTOR_CACHE_DIR": "/scratch/me",
+        "TORCH_NCCL_BLOCKING_WAIT": "1",
+    }
+    given = HOSTILE | kept
+    shield(given)
+    assert given == kept | {
         "PIP_USER": "0",
         "MPLBACKEND": "agg",
         "MATPLOTLIBRC": os.devnull,
@@ -148,6 +158,7 @@ def test_a_sound_environment_stays_as_it_is(tmp_path):
 def test_what_cannot_work_is_refused_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert refusal({}, tmp_path) == refusal({"PYTHONPATH": ""}, tmp_path) == ""
+    assert "there is no program `which`" in refusal({"PATH": str(tmp_path)}, tmp_path)
     assert "PYTHONPATH is set (/opt/ros), so that" in refusal({"PYTHONPATH": "/opt/ros"}, tmp_path)
     for name in ("{x}", "}"):
         assert "has a brace in its name" in refusal({}, tmp_path / name)

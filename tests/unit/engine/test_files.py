@@ -18,6 +18,8 @@ def test_json_comes_back(tmp_path):
     content = {"a": [1, 2.5, None, True, "é"], "b": {}}
     write_json(tmp_path / "a.json", content)
     assert read_json(tmp_path / "a.json") == content
+    write_json(tmp_path / "a.json", {"half a pair": "\ud800"})
+    assert read_json(tmp_path / "a.json") == {"half a pair": "\ud800"}
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,11 @@ BAD = [
     ({"agent": "Zo\ud800"}, "agent is 'Zo\\ud800', but must be who runs it"),
     ({"agent": "https://me:s3cret@example.org"}, "agent is 'https://***@example.org', but must be who runs it"),
     (
+        {"beyond": {"reversal": {"noisy_ends": [2.0, 1.0]}}},
+        "beyond.reversal.noisy_ends is [2.0, 1.0], but its times must",
+    ),
+    ({"beyond": {"digits": {"ends": [0.01, 0.01]}}}, "beyond.digits.ends is [0.01, 0.01], but its times must ascend"),
+    (
         {"ddpm": {"start_sha256": "ab" * 32}},
         "ddpm.start_sha256 is given, but ddpm.start, what it is the SHA-256 of, is",
     ),

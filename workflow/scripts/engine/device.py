@@ -141,6 +141,8 @@ def use_threads(threads: int) -> int:
     share = cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of several processes that train together
     threads = max(1, min(threads, share))
     torch.set_num_threads(threads)
+    if limits := [f"{name}={os.environ[name]}" for name in LIMITS if name in os.environ]:
+        logger.info("this processor's instructions are limited by %s", ", ".join(limits))
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from <malloc.h>
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
@@ -157,8 +159,7 @@ def prepare(threads: int, device: str, precision: str, number: int = 0) -> "Hard
     if hardware.device.type == "cpu":
         torch.set_num_threads(1)
         hardware = replace(hardware, threads=threads)
-    limits = [f"{name}={os.environ[name]}" for name in LIMITS if name in os.environ and hardware.device.type == "cpu"]
-    logger.info("computing on %s%s", hardware, f", limited by {', '.join(limits)}" if limits else "")
+    logger.info("computing on %s", hardware)
     return hardware
 
 

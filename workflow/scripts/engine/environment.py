@@ -35,10 +35,12 @@ runs it before each of a job's commands, or runs nothing; it is the date of what
 processes that train together they are; or a library stops at a value that it does not know.
 """
 PREFIXES = (
-    "TQDM_", "TORCHELASTIC_", "TORCH_DISTRIBUTED_", "ROLE_", "TORCH_LOGS", "SKLEARN_", "JOBLIB_", "NPY_", "SYMPY_",
-    "PANDAS_",
+    "AOTINDUCTOR_", "AOT_", "COMPILE_", "JOBLIB_", "LOKY_", "NPY_", "NUMPY_", "PANDAS_", "ROLE_", "SKLEARN_", "SYMPY_",
+    "TORCH", "TQDM_",
 )  # fmt: skip
 """What the names of others begin with: settings of libraries, which stop at a value that they do not know."""
+KEPT = ("TORCHINDUCTOR_CACHE_DIR", "TORCH_NCCL_")
+"""What such names begin with that stay: where compiled code is kept, and how several GPUs reach one another."""
 
 
 class ForShell(str):
@@ -57,7 +59,9 @@ def shield(environment: MutableMapping[str, str]) -> None:
     opens no window; pip, which conda calls, installs where it should; threads are bound to no core, and no shell runs a
     file of the user's before its command.
     """
-    for name in [name for name in environment if name in OTHERS or name.startswith(PREFIXES)]:
+    for name in [
+        name for name in environment if name in OTHERS or (name.startswith(PREFIXES) and not name.startswith(KEPT))
+    ]:
         del environment[name]
     kept = ("PYTHONHOME", "PYTHONNOUSERSITE")  # where Python itself is, if not beside its program; and a shield as this
     for name in [name for name in environment if name.startswith("PYTHON") and name not in kept]:
@@ -132,6 +136,8 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
         return f"the folder {str(folder)!a} has a name that is not UTF-8, which Snakemake cannot write: rename it"
     if {"{", "}"} & set(str(folder)):
         return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"
+    if not shutil.which("which", path=environment.get("PATH")):
+        return "there is no program `which`, by which Snakemake's plugin for Slurm looks for others: install it"
     own = Path.cwd() / ".snakemake"
     for place in (own, *(own / name for name in ("locks", "incomplete", "metadata", "log"))):
         if os.path.lexists(place) and not place.is_dir():

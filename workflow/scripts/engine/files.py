@@ -84,7 +84,7 @@ def write_json(file: Path | str, content: Any) -> None:
             "range of floating-point numbers; look for a setting that is too large or too small"
         )
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(file, (text + "\n").encode())
+    write_atomically(file, (text + "\n").encode(errors="backslashreplace"))  # half a surrogate pair, as JSON writes it
 
 
 def _not_finite(content: Any, address: str = "") -> Iterator[tuple[str, float]]:

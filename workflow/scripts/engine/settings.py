@@ -83,6 +83,12 @@ def contradictions(settings: Settings, training_images: Mapping[str, int]) -> li
         sentences.append(
             "ddpm.start_sha256 is given, but ddpm.start, what it is the SHA-256 of, is empty: give both, or none"
         )
+    for chapter, key in (("reversal", "noisy_ends"), ("digits", "ends")):
+        times = settings["beyond"][chapter][key]
+        if times != sorted(set(times)):
+            sentences.append(
+                f"beyond.{chapter}.{key} is {times}, but its times must ascend, each later than the one before"
+            )
     if execution["shards"] > settings["samples"]["count"]:
         sentences.append("execution.shards exceeds samples.count: use at most one shard a sample")
     return sentences + _of_images(settings, training_images) + _of_schedule(ddpm) + _of_pde(settings["pde"])

@@ -96,9 +96,9 @@ def compare(here: dict[str, Quantity], reference: dict[str, Quantity]) -> Iterat
     """A line for each number of the reference. Raises UserError where one of the two lacks a number of the other."""
     for name in [*reference, *here]:
         if name not in here:
-            raise UserError(f"the reference has '{name}', which this run has not: was it made by another version?")
+            raise UserError(f"the reference has '{name}', which this run has not: is it of another preset or version?")
         if name not in reference:
-            raise UserError(f"the run has '{name}', which the reference has not: was it made by another version?")
+            raise UserError(f"the run has '{name}', which the reference has not: is it of another preset or version?")
     for name, expected in reference.items():
         yield _line(name, here[name], expected)
 

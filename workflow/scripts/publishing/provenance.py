@@ -88,7 +88,8 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
     """
 
     def content(name: str) -> dict:
-        return yaml.safe_load(Path(files[name]).read_text(encoding="utf-8"))
+        with reading(files[name], "YAML with keys"):
+            return dict(yaml.safe_load(Path(files[name]).read_text(encoding="utf-8")))
 
     return Run(
         folder=folder,
