@@ -50,9 +50,8 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER) -> NotebookNode:
     )
     client.extra_arguments = ["--log-level=ERROR"]
     client.record_timing = False
-    client.coalesce_streams = (
-        True  # else it depends on times where what is printed is cut in pieces
-    )
+    # Else it depends on times where what is printed is cut in pieces.
+    client.coalesce_streams = True
     client.execute()
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = nbformat.from_dict({"name": "python"})

@@ -84,6 +84,8 @@ def test_packages_are_tried_where_something_hinders(monkeypatch):
     monkeypatch.setattr(causes, "PACKAGES", "raise ImportError('libgomp.so.1: file too short')")
     (sentence,) = of_silence("")
     assert "libgomp.so.1: file too short" in sentence and "/opt/old/lib" in sentence
+    monkeypatch.setattr(causes, "PACKAGES", "import a_package_of_the_jobs_own_environment")
+    assert of_silence("") == []
 
 
 def test_packages_are_not_tried_where_nothing_hinders(monkeypatch):

@@ -74,8 +74,10 @@ def of_silence(log: str) -> list[str]:
     ]
     if remedies := hindrances():
         trial = subprocess.run([sys.executable, "-c", PACKAGES], capture_output=True, text=True, errors="replace")
-        if trial.returncode:
-            last = (trial.stderr.strip().splitlines() or [f"exit code {trial.returncode}"])[-1]
+        last = (trial.stderr.strip().splitlines() or [f"exit code {trial.returncode}"])[-1]
+        if (
+            trial.returncode and "ModuleNotFoundError" not in last
+        ):  # with conda, jobs have other packages than Snakemake
             found.append(f"The packages cannot be loaded ({last}): {'; '.join(remedies)}.")
     return found
 
