@@ -91,7 +91,7 @@ verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESE
 	$(if $(DRY),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json)
 
 beyond: .venv/workflow  ## chapters of ours, on what the paper leaves open: figures, claims, results/PRESET/beyond.pdf
-	$(WORKFLOW) -- beyond
+	$(WORKFLOW) -- beyond results/$(RUN)/beyond/claims.json
 	$(if $(DRY),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/beyond/claims.json \
 	    --numbers results/$(RUN)/beyond/numbers.json)
 

@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -87,11 +88,22 @@ def a_source(text: str) -> Path:
     return source
 
 
+def stop_at_ctrl_c() -> None:
+    """End this program at once, whatever is told to the event loop; its kernel then ends by itself."""
+
+    def wait() -> None:
+        signal.sigwait([signal.SIGINT])
+        os._exit(130)
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    threading.Thread(target=wait, daemon=True).start()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sources", type=a_source, nargs="*", default=SOURCES)
     sources = parser.parse_args().sources
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # its kernel ends by itself
+    stop_at_ctrl_c()
     for source in sources:
         started, made = time.monotonic(), source.with_suffix(".ipynb")
         partial = made.with_suffix(".partial")  # of a run that is stopped, the old one stays

@@ -21,7 +21,8 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from engine import causes, environment, interrupts, settings_files
+from engine import causes, environment, interrupts, lock, settings_files
+from engine.arguments import is_dry
 from engine.privacy import public_value
 
 files_of_settings = ["config.yaml", *workflow.overwrite_configfiles]
@@ -44,7 +45,17 @@ sys.argv[1:] = map(public_value, sys.argv[1:])
 sys.executable = environment.ForShell(sys.executable)
 
 
+# `make` has done so; after a kill of either, `make` removes the lock where that is safe.
+if workflow.is_main_process and not is_dry(sys.argv[1:]) and not lock.is_noted(Path(".snakemake")):
+    try:
+        lock.note_start(Path(".snakemake"), sys.argv)
+    except OSError as error:
+        raise WorkflowError(f"{error.filename} cannot be written: {error.strerror}")
+
+
 onstart:
+    if workflow.non_local_exec:
+        lock.note_elsewhere(Path(".snakemake"))
     if workflow.non_local_exec and not re.fullmatch(r"[\w@%+=:,./-]+", f"{ROOT}{sys.executable}"):
         raise WorkflowError(
             f"a cluster's jobs cannot be started in {ROOT} with {str(sys.executable)}, since a shell reads some of these "

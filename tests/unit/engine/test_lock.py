@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from engine.lock import note_start, remove_stale
+from engine.lock import is_noted, note_elsewhere, note_start, remove_stale
 
 
 @pytest.fixture
@@ -86,21 +86,28 @@ def test_without_a_sound_record_the_lock_stays(folder, text):
     assert not remove_stale(folder) and len(list((folder / "locks").iterdir())) == 2
 
 
-@pytest.mark.parametrize("option", ["--profile=slurm", "--prof", "--executor", "--exec=slurm", "-e", "-eslurm"])
-def test_jobs_on_other_machines_keep_the_lock(folder, option):
-    note_start(folder, ["start_snakemake.py", option])
+def test_jobs_on_other_machines_keep_the_lock(folder):
+    note_start(folder, ["start_snakemake.py"])
+    assert is_noted(folder)
+    note_elsewhere(folder)
+    change(folder, created=0.0)
+    assert not is_noted(folder) and not remove_stale(folder)
+
+
+def test_without_hooks_nothing_notes_where_jobs_run(folder):
+    note_start(folder, ["start_snakemake.py", "--no-hooks"])
     change(folder, created=0.0)
     assert not remove_stale(folder)
 
 
-@pytest.mark.parametrize(("text", "removed"), [("executor: slurm\n", False), ("# executor: slurm\ncores: 2\n", True)])
-def test_an_executor_in_the_profile_keeps_the_lock(folder, text, removed):
-    profile = folder.parent / "profiles/default/config.yaml"
-    profile.parent.mkdir(parents=True)
-    profile.write_text(text)
-    note_start(folder, ["start_snakemake.py", "--", "all"])
-    change(folder, created=0.0)
-    assert remove_stale(folder) is removed
+@pytest.mark.parametrize("text", [None, "[{}]", '[{"pid": Infinity, "created": 1}]', "[" * 100_000])
+def test_a_damaged_note_is_made_anew(folder, text):
+    (folder / "started.json").unlink()
+    if text is not None:
+        (folder / "started.json").write_text(text)
+    assert not is_noted(folder)
+    note_start(folder, ["start_snakemake.py"])
+    assert is_noted(folder)
 
 
 def test_a_job_that_outlives_its_run_keeps_the_lock(folder):

@@ -1,31 +1,25 @@
 """Snakemake's lock on its folder, which it leaves behind where it is killed or the power fails."""
 
-import json
 import platform
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from engine.files import write_json
+from engine.errors import UserError
+from engine.files import read_json, write_json
 
-ELSEWHERE = re.compile("-e.*|--ex.*|--prof.*|--workflow-p.*")
-"""Options by which jobs may run on other machines, and outlive the run that started them; and their shorter forms."""
-DAMAGED = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError, UserError)
 """What a note that is damaged may raise."""
 
 
 def note_start(folder: Path, arguments: Sequence[str]) -> None:
     """Write into `folder`, Snakemake's own, who runs there from now on: this process, with these arguments, beside
-    those that may run still, as with other results.
+    those that may run still, as with other results. Before it sends jobs elsewhere, it must `note_elsewhere`.
     """
     process = psutil.Process()
-    profile = folder.parent / "profiles" / "default" / "config.yaml"  # which Snakemake reads unasked
-    here = not any(map(ELSEWHERE.fullmatch, arguments)) and not (
-        profile.is_file() and re.search("^executor", profile.read_text("utf-8", errors="replace"), re.M)
-    )
+    here = not any(argument.startswith("--no-h") for argument in arguments)  # no hooks, of which one notes it
     started = {"host": platform.node(), "pid": process.pid, "created": process.create_time(), "all_jobs_here": here}
     before = []
     if _locks(folder):
@@ -33,6 +27,21 @@ def note_start(folder: Path, arguments: Sequence[str]) -> None:
             before = [start for start in _starts(folder) if not _is_over(start)]
     folder.mkdir(exist_ok=True)
     write_json(folder / "started.json", [*before, started])
+
+
+def is_noted(folder: Path) -> bool:
+    """Whether this process has written that it runs in `folder`."""
+    with suppress(*DAMAGED):
+        return any(map(_is_this, _starts(folder)))
+    return False
+
+
+def note_elsewhere(folder: Path) -> None:
+    """Note that jobs of this process, which is noted, may run on other machines, and outlive it."""
+    starts = _starts(folder)
+    for start in filter(_is_this, starts):
+        start["all_jobs_here"] = False
+    write_json(folder / "started.json", starts)
 
 
 def remove_stale(folder: Path) -> bool:
@@ -57,7 +66,7 @@ def _locks(folder: Path) -> list[Path]:
 
 def _starts(folder: Path) -> list[dict]:
     """What `note_start` wrote."""
-    starts = json.loads((folder / "started.json").read_text(encoding="utf-8"))
+    starts = read_json(folder / "started.json")
     return starts if isinstance(starts, list) else [starts]  # earlier versions noted one
 
 
@@ -65,6 +74,11 @@ def _is_over(start: dict) -> bool:
     """Whether a run is certainly over: here, with all its jobs here, and gone."""
     here = start["all_jobs_here"] and start["host"] == platform.node()
     return here and not _runs(int(start["pid"]), float(start["created"]))
+
+
+def _is_this(start: dict) -> bool:
+    """Whether a run is this process."""
+    return start["pid"] == psutil.Process().pid and _runs(int(start["pid"]), float(start["created"]))
 
 
 def _runs(pid: int, created: float) -> bool:
