@@ -107,6 +107,11 @@ if __name__ == "__main__":
     for source in sources:
         started, made = time.monotonic(), source.with_suffix(".ipynb")
         partial = made.with_suffix(".partial")  # of a run that is stopped, the old one stays
-        nbformat.write(small(execute(read(source))), partial)
-        partial.replace(made)
+        notebook = small(execute(read(source)))
+        try:
+            nbformat.write(notebook, partial)
+            partial.replace(made)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            sys.exit(f"error: {made} was not written: {error.strerror}")
         print(f"{made.name}: {time.monotonic() - started:.0f} s", file=sys.stderr)

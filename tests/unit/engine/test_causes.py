@@ -1,3 +1,4 @@
+import os
 import resource
 
 import pytest
@@ -6,6 +7,15 @@ from engine import causes
 from engine.causes import FILES, hindrances, loading, of_silence, too_few_files
 
 DIED = "CalledProcessError in file pde.smk, line 29:\nCommand 'python tmp.solve_pde.py' died with <Signals.{}: 9>.\n"
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """The environment as it was, since loading() changes it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def limited(monkeypatch, **limits):
@@ -41,6 +51,12 @@ def test_of_a_chain_of_errors_the_first_is_told():
             raise ImportError("libstdc++.so.6: no such symbol")
         except ImportError as cause:
             raise ImportError("\n\nIMPORTANT: PLEASE READ THIS\n\n") from cause
+
+
+def test_imports_find_no_setting_that_a_package_would_stop_at(monkeypatch):
+    monkeypatch.setenv("NUMPY_MADVISE_HUGEPAGE", "x")
+    with loading():
+        assert "NUMPY_MADVISE_HUGEPAGE" not in os.environ
 
 
 def test_ctrl_c_during_imports_is_no_traceback():

@@ -1,6 +1,6 @@
 """Why a program or a job ended before it could say so itself: a package that cannot be loaded, a signal from outside.
 
-Only Python's own library is imported here, since what is told is that others cannot be.
+Nothing but Python's own library is behind this module, since what is told is that other packages cannot be loaded.
 """
 
 import os
@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from engine.environment import shield
 
 GIGABYTE = 1024**3
 FILES = 64
@@ -30,7 +32,10 @@ SIGNALS = {
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Imports: what cannot be loaded ends the program with one sentence and the exit code 1, and Ctrl-C ends it."""
+    """Imports, which find nothing of the user's settings for other programs: what cannot be loaded ends the program
+    with one sentence and the exit code 1, and Ctrl-C ends it.
+    """
+    shield(os.environ)
     try:
         yield
     except KeyboardInterrupt:
