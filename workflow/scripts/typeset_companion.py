@@ -2,7 +2,6 @@ from pathlib import Path
 
 import typst
 
-from engine.errors import UserError
 from engine.job import job
 
 with job(snakemake):
@@ -13,8 +12,5 @@ with job(snakemake):
         "captions": f"/{snakemake.input.captions}",
         "figures": f"/{Path(snakemake.input.figures[0]).parent.as_posix()}",
     }
-    try:
-        document = typst.compile(snakemake.input.text, root=".", ignore_system_fonts=True, sys_inputs=inputs)
-    except typst.TypstError as error:  # it names the file
-        raise UserError(f"{snakemake.input.text} cannot be typeset: {error}") from None
+    document = typst.compile(snakemake.input.text, root=".", ignore_system_fonts=True, sys_inputs=inputs)
     Path(snakemake.output.pdf).write_bytes(document)

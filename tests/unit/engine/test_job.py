@@ -257,7 +257,7 @@ def test_a_damaged_input_is_named_without_the_logs_of_earlier_rules_too(tmp_path
     elif ending == ".safetensors":
         write_tensors(file, {"a": torch.arange(1000.0)})
     else:
-        file.write_text(json.dumps({"a": "x" * 400}))
+        file.write_text("a,b\n1,2\n" if ending in (".csv", ".tsv") else json.dumps({"a": "x" * 400}))
     rule = Rule(tmp_path)
     rule.input = str(file)
     assert "unexpected error" in rule.run(raises(KeyError("b")))  # sound, and so a bug
@@ -280,6 +280,15 @@ def test_an_input_with_a_number_that_is_not_finite_is_refused_before_the_work(tm
     number = value if ending == ".csv" else str(float(value))
     assert f"error: {file} holds {number} in {'its array a' if ending == '.npz' else 'column error'}" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv", "step,loss\n"), ("a.json", "{}\n"), ("a.json", "[]")])
+def test_an_input_that_holds_nothing_is_refused_before_the_work(tmp_path, name, content):
+    rule = Rule(tmp_path)
+    rule.input = str(tmp_path / name)
+    (tmp_path / name).write_text(content)
+    said = rule.run(raises(AssertionError("the work must not start")))
+    assert f"error: {tmp_path / name} holds {'no row' if name == 'a.csv' else 'nothing'}, by which nothing may" in said
 
 
 def test_what_may_be_infinite_and_empty_cells_are_no_reason_to_stop(tmp_path):

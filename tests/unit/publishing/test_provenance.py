@@ -240,3 +240,11 @@ def test_only_the_runs_own_settings_are_looked_through_for_passwords(tmp_path, m
 def test_the_machine_is_described():
     machine = provenance.machine()
     assert machine["processor"] and machine["logical cores"] >= 1 and machine["memory in GiB"] > 0
+
+
+@pytest.mark.parametrize("content", ["[]", "title: x\n", "- title: [\n", "\ufffe\x00"])
+def test_a_citation_file_that_cannot_be_used_is_named(tmp_path, content):
+    (tmp_path / "CITATION.cff").write_text(content, encoding="utf-8")
+    files = {"schema": ROOT / "workflow/schemas/config.schema.yaml", "citation": tmp_path / "CITATION.cff"}
+    with pytest.raises(UserError, match=r"CITATION\.cff is damaged, or is not YAML with authors, license"):
+        provenance.gather(files, tmp_path, {}, "", "describe_run")

@@ -64,9 +64,9 @@ def job(snakemake) -> Iterator[None]:
                 file,
             )
         for file in inputs:
-            if number := not_finite(Path(file)):
+            if what := unfit(Path(file)):
                 raise UserError(
-                    f"{file} holds {number}, by which nothing may be drawn or judged: delete it, and run again to make "
+                    f"{file} holds {what}, by which nothing may be drawn or judged: delete it, and run again to make "
                     "it anew"
                 )
         yield
@@ -121,6 +121,8 @@ def explain(error: Exception, snakemake) -> str | None:
             f"rule {snakemake.rule} failed ({type(error).__name__}: {error}), and no log says that these are as a rule "
             f"wrote them: {', '.join(unknown)}. Move them elsewhere, and run again to make them anew"
         )
+    if type(error).__name__ == "TypstError":
+        return f"rule {snakemake.rule} cannot typeset its text: {error}"  # which names the file
     return None
 
 
@@ -136,19 +138,25 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield error
 
 
-def not_finite(file: Path) -> str | None:
-    """The first number of a table (.csv) or of arrays (.npz) that is NaN or infinite, with its place; None if there is
-    none, or the file cannot be read, which its reader will tell. A cell may be empty. Of arrays those in
-    MAY_BE_INFINITE are left out; and all, for a script that has not loaded numpy, and so reads none.
+def unfit(file: Path) -> str | None:
+    """What a result holds that none may: nothing, as a table (.csv) without rows or a record (.json) without entries,
+    or in a table or in arrays (.npz) a number that is NaN or infinite, of which this is the first with its place. None
+    if there is no such thing, or the file cannot be read, which its reader will tell. A cell may be empty. Of arrays
+    those in MAY_BE_INFINITE are left out; and all, for a script that has not loaded numpy, and so reads none.
     """
     numpy = sys.modules.get("numpy")
     try:
         if file.suffix == ".csv":
             with file.open(encoding="utf-8", newline="") as content:
-                for row in csv.DictReader(content):
+                rows = list(table := csv.DictReader(content))
+                if table.fieldnames and not rows:
+                    return "no row"
+                for row in rows:
                     for column, cell in row.items():
                         if NUMBER.fullmatch(str(cell)) and not math.isfinite(float(cell)):
                             return f"{cell} in column {column}"
+        elif file.suffix == ".json":
+            return "nothing" if file.read_bytes().strip() in (b"{}", b"[]", b"null") else None
         elif file.suffix == ".npz" and numpy:
             with numpy.load(file) as arrays:
                 for name in set(arrays.files) - MAY_BE_INFINITE:

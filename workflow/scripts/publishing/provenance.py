@@ -87,15 +87,16 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
     `job` is the rule's own name, whose log and benchmark file are still being written and so are left out.
     """
 
-    def content(name: str) -> dict:
-        with reading(files[name], "YAML with keys"):
-            return dict(yaml.safe_load(Path(files[name]).read_text(encoding="utf-8")))
+    def content(name: str, *keys: str) -> dict:
+        with reading(files[name], f"YAML with {', '.join(keys)}"):
+            found = yaml.safe_load(Path(files[name]).read_text(encoding="utf-8"))
+            return found | {key: found[key] for key in keys}  # an error if one is missing
 
     return Run(
         folder=folder,
         settings=settings,
-        schema=content("schema"),
-        citation=content("citation"),
+        schema=content("schema", "properties"),
+        citation=content("citation", "authors", "license", "preferred-citation", "title", "version"),
         results=[Path(file) for file in [*files["results"], *files["intermediate"], *files["shards"]]],
         records=records(folder, job),
         sources=[Path(file) for file in files["sources"]],
