@@ -42,6 +42,7 @@ HOSTILE = {
     "SOURCE_DATE_EPOCH": "banana",
     "TORCH_LOGS": "garbage",
     "PYTORCH_JIT": "x",
+    "PYTORCH_MATCHER_LOGLEVEL": "garbage",
     "SKLEARN_WORKING_MEMORY": "banana",
     "JOBLIB_START_METHOD": "zz",
     "NPY_DISABLE_CPU_FEATURES": "AVX2",

@@ -27,7 +27,7 @@ ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_
 OTHERS = (
     "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV", "SOURCE_DATE_EPOCH",
     "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "MASTER_ADDR",
-    "MASTER_PORT", "PYTORCH_JIT", "SHELLOPTS", "BASHOPTS",
+    "MASTER_PORT", "SHELLOPTS", "BASHOPTS",
     "SSLKEYLOGFILE",
 )  # fmt: skip
 """What is meant for other programs: it binds their threads to cores, so that a job would find one core of many; a shell
@@ -36,11 +36,13 @@ processes that train together they are; or a library stops at a value that it do
 """
 PREFIXES = (
     "AOTINDUCTOR_", "AOT_", "COMPILE_", "JOBLIB_", "LOKY_", "NPY_", "NUMPY_", "PANDAS_", "ROLE_", "SKLEARN_", "SYMPY_",
-    "TORCH", "TQDM_",
+    "PYTORCH_", "TORCH", "TQDM_",
 )  # fmt: skip
 """What the names of others begin with: settings of libraries, which stop at a value that they do not know."""
-KEPT = ("TORCHINDUCTOR_CACHE_DIR", "TORCH_NCCL_")
-"""What such names begin with that stay: where compiled code is kept, and how several GPUs reach one another."""
+KEPT = ("TORCHINDUCTOR_CACHE_DIR", "TORCH_NCCL_", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+"""What such names begin with that stay: where compiled code is kept, how several GPUs reach one another, and how a GPU
+gives memory.
+"""
 
 
 class ForShell(str):
