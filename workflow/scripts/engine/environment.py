@@ -27,16 +27,15 @@ ALLOCATIONS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "NSLOTS", "LSB_DJOB_
 OTHERS = (
     "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "BASH_ENV", "ENV", "SOURCE_DATE_EPOCH",
     "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "MASTER_ADDR",
-    "MASTER_PORT", "SHELLOPTS", "BASHOPTS",
-    "SSLKEYLOGFILE",
+    "MASTER_PORT", "SHELLOPTS", "BASHOPTS", "SSLKEYLOGFILE",
 )  # fmt: skip
 """What is meant for other programs: it binds their threads to cores, so that a job would find one core of many; a shell
 runs it before each of a job's commands, or runs nothing; it is the date of what they write, or which of several
 processes that train together they are; or a library stops at a value that it does not know.
 """
 PREFIXES = (
-    "AOTINDUCTOR_", "AOT_", "COMPILE_", "JOBLIB_", "LOKY_", "NPY_", "NUMPY_", "PANDAS_", "ROLE_", "SKLEARN_", "SYMPY_",
-    "PYTORCH_", "TORCH", "TQDM_",
+    "AOTINDUCTOR_", "AOT_", "COMPILE_", "JOBLIB_", "LOKY_", "NPY_", "NUMPY_", "PANDAS_", "PYTORCH_", "ROLE_",
+    "SKLEARN_", "SYMPY_", "TORCH", "TQDM_",
 )  # fmt: skip
 """What the names of others begin with: settings of libraries, which stop at a value that they do not know."""
 KEPT = ("TORCHINDUCTOR_CACHE_DIR", "TORCH_NCCL_", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
