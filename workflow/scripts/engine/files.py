@@ -6,8 +6,9 @@ import json
 import math
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def write_atomically(path: Path | str, content: bytes) -> None:
     """Write a file so that at any moment `path` holds either its old content or all of the new.
 
     A link goes on leading to the file, and what is no file, as /dev/null, stays what it is. An OSError names the file.
-    What a killed job left of the same file is removed.
+    What a killed job left of the same file is removed, once it is a minute old: until then another may be writing it.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
@@ -26,7 +27,9 @@ def write_atomically(path: Path | str, content: bytes) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        leftover.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > 60:
+                leftover.unlink()
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less what the umask takes away
     try:
