@@ -46,6 +46,7 @@ with loading():
     from engine import parallel
     from engine.commands import answer
     from engine.device import CPU, Compiler, Hardware, use_threads, why_no_gpu
+    from engine.environment import LAUNCHED
     from engine.files import write_atomically
     from engine.printing import told
 
@@ -339,7 +340,10 @@ def processes(hardware: Hardware, sizes: Sizes, record: Record) -> None:
     file = record.file.with_suffix(".losses")
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "benchmarks.gpu_check"]
     arguments = ["--pair", str(file), "--device", hardware.device.type, *(["--small"] if sizes is SMALL else [])]
-    done = subprocess.run([sys.executable, *command, *arguments], cwd=ROOT, capture_output=True, text=True)
+    launched = os.environ | {LAUNCHED: "1"}
+    done = subprocess.run(
+        [sys.executable, *command, *arguments], cwd=ROOT, env=launched, capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     two = torch.tensor(json.loads(file.read_text()))
@@ -604,6 +608,8 @@ def main() -> None:
             if given.stage:
                 STAGES[given.stage](hardware, sizes, Record(Path(given.into)))
                 return
+            if not torch.distributed.is_initialized():
+                raise SystemExit("the two processes did not meet")
             losses = _shared_losses(hardware, sizes)
             if parallel.rank() == 0:
                 _write(Path(given.pair), losses)

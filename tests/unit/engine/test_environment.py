@@ -77,6 +77,12 @@ def test_what_the_user_set_for_other_programs_does_not_reach_a_job():
     }
 
 
+def test_ranks_of_processes_that_were_launched_stay():
+    given = HOSTILE | {environment.LAUNCHED: "1"}
+    shield(given)
+    assert given == HOSTILE | {environment.LAUNCHED: "1"}
+
+
 def test_who_asks_for_active_waiting_gets_it():
     given = {"OMP_WAIT_POLICY": "ACTIVE"}
     wait_asleep(given)

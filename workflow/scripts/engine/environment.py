@@ -44,6 +44,10 @@ gives memory.
 """
 
 
+LAUNCHED = "DIFFUSION_LAUNCHED"
+"""Set for processes that a shielded program starts through torchrun: their ranks are meant for them."""
+
+
 class ForShell(str):
     """A text that is quoted for a shell wherever it is formatted into another text, and itself everywhere else."""
 
@@ -58,8 +62,10 @@ def shield(environment: MutableMapping[str, str]) -> None:
 
     Python imports nothing from the user's folders and keeps its defaults; matplotlib reads no file of the user's and
     opens no window; pip, which conda calls, installs where it should; threads are bound to no core, and no shell runs a
-    file of the user's before its command.
+    file of the user's before its command. Of a process with LAUNCHED nothing is changed.
     """
+    if LAUNCHED in environment:
+        return
     for name in [
         name for name in environment if name in OTHERS or (name.startswith(PREFIXES) and not name.startswith(KEPT))
     ]:
