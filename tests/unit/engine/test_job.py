@@ -292,6 +292,21 @@ def test_an_input_that_holds_nothing_is_refused_before_the_work(tmp_path, name, 
     assert f"error: {tmp_path / name} holds {'no row' if name == 'a.csv' else 'nothing'}, by which nothing may" in said
 
 
+@pytest.mark.parametrize(("name", "content"), [("a.csv", "step,loss\n"), ("a.json", "[]")])
+def test_an_input_that_a_rule_wrote_without_content_is_used_until_it_is_altered(tmp_path, name, content):
+    """As the history of the weights that a training starts from, where none is known."""
+    rule, file = Rule(tmp_path), tmp_path / name
+    rule.input = str(file)
+    for at_first, ends_well in ((content, True), ("step,loss\n1,0.5\n", False)):
+        with job(SimpleNamespace(rule="first", log=[f"{tmp_path}/logs/first.log"], input=[], output=[str(file)])):
+            file.write_text(at_first)
+        file.write_text(content)
+        work = SimpleNamespace(rule="second", log=[str(rule.log)], input=[str(file)], output=[])
+        with nullcontext() if ends_well else pytest.raises(SystemExit), job(work):
+            pass
+        assert ("nothing may be drawn" in rule.log.read_text()) is not ends_well
+
+
 def test_what_may_be_infinite_and_empty_cells_are_no_reason_to_stop(tmp_path):
     """A folder, text and a damaged file are left to their readers."""
     np.savez(tmp_path / "a.npz", naive=np.array([np.inf]), seconds=np.array(np.nan), index=np.arange(3))

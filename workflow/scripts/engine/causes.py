@@ -42,7 +42,9 @@ def loading() -> Iterator[None]:
         sys.exit(130)
     except (ImportError, MemoryError, OSError) as error:
         remedies = hindrances() or ["install what is missing (with `make`: remove .venv, and run again)"]
-        sys.exit(f"error: a package cannot be loaded ({_root(error)}): {'; '.join(remedies)}")
+        *_, first = of_error(error)
+        reason = (str(first).strip().splitlines() or [type(first).__name__])[-1]
+        sys.exit(f"error: a package cannot be loaded ({reason}): {'; '.join(remedies)}")
 
 
 def hindrances(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -87,8 +89,13 @@ def of_silence(log: str) -> list[str]:
     return found
 
 
-def _root(error: BaseException) -> str:
-    """The last line of what an error goes back to."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+def of_error(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what its own handling was about, up to the first: a library that fails to close a file on a full
+    disk raises an error of another kind.
+    """
+    seen: set[BaseException] = set()
+    following: BaseException | None = error
+    while following and following not in seen:
+        yield following
+        seen.add(following)
+        following = following.__cause__ or following.__context__

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile
 
-from engine import disk
+from engine import causes, disk
 from engine.errors import UserError
 from engine.files import sha256
 from engine.interrupts import stop_once
@@ -57,14 +57,17 @@ def job(snakemake) -> Iterator[None]:
         stop_once()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         inputs = list(map(str, snakemake.input)) if first else []
-        for file in altered(inputs, written(Path(snakemake.log[0]).parent)):
+        sums = written(Path(snakemake.log[0]).parent)
+        changed = altered(inputs, sums)
+        for file in changed:
             logging.warning(
                 "%s is not what an earlier rule wrote there, and is used as it is: delete it and run again if that is "
                 "not on purpose",
                 file,
             )
         for file in inputs:
-            if what := unfit(Path(file)):
+            as_written = file in sums and file not in changed
+            if what := not_finite(Path(file)) or (not as_written and nothing(Path(file))):
                 raise UserError(
                     f"{file} holds {what}, by which nothing may be drawn or judged: delete it, and run again to make "
                     "it anew"
@@ -95,8 +98,10 @@ def job(snakemake) -> Iterator[None]:
 
 def explain(error: Exception, snakemake) -> str | None:
     """One sentence on an error that is none of the program's own; None if it may be."""
-    for cause in _causes(error):
-        if isinstance(cause, OSError) and (trouble := disk.trouble(cause, snakemake.output)):
+    for cause in causes.of_error(error):
+        if not isinstance(cause, OSError) or (cause is not error and cause.errno not in disk.FULL):
+            continue
+        if trouble := disk.trouble(cause, snakemake.output):
             return f"rule {snakemake.rule} stopped {trouble}"
     if "can't start new thread" in str(error):
         return (
@@ -126,37 +131,36 @@ def explain(error: Exception, snakemake) -> str | None:
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what its own handling was about: a library that fails to close a file on a full disk raises an
-    error of another kind.
+def nothing(file: Path) -> str | None:
+    """What is missing in a result: any row in a table (.csv), any entry in a record (.json); None if all is there, or
+    the file cannot be read, which its reader will tell. A rule may write such a table, as the history of a training of
+    which none is known; by one that nothing vouches for nothing may be judged.
     """
-    yield error
-    seen = {error}
-    while (cause := error.__cause__ or error.__context__) and cause not in seen:
-        seen.add(error := cause)
-        if isinstance(error, OSError) and error.errno in disk.FULL:
-            yield error
+    try:
+        if file.suffix == ".csv":
+            with file.open(encoding="utf-8", newline="") as content:
+                table = csv.reader(content)
+                return "no row" if next(table, None) and not next(table, None) else None
+        if file.suffix == ".json":
+            return "nothing" if file.read_bytes().strip() in (b"{}", b"[]", b"null") else None
+    except (OSError, ValueError, csv.Error):
+        return None
+    return None
 
 
-def unfit(file: Path) -> str | None:
-    """What a result holds that none may: nothing, as a table (.csv) without rows or a record (.json) without entries,
-    or in a table or in arrays (.npz) a number that is NaN or infinite, of which this is the first with its place. None
-    if there is no such thing, or the file cannot be read, which its reader will tell. A cell may be empty. Of arrays
-    those in MAY_BE_INFINITE are left out; and all, for a script that has not loaded numpy, and so reads none.
+def not_finite(file: Path) -> str | None:
+    """The first number of a table (.csv) or of arrays (.npz) that is NaN or infinite, with its place; None if there is
+    none, or the file cannot be read, which its reader will tell. A cell may be empty. Of arrays those in
+    MAY_BE_INFINITE are left out; and all, for a script that has not loaded numpy, and so reads none.
     """
     numpy = sys.modules.get("numpy")
     try:
         if file.suffix == ".csv":
             with file.open(encoding="utf-8", newline="") as content:
-                rows = list(table := csv.DictReader(content))
-                if table.fieldnames and not rows:
-                    return "no row"
-                for row in rows:
+                for row in csv.DictReader(content):
                     for column, cell in row.items():
                         if NUMBER.fullmatch(str(cell)) and not math.isfinite(float(cell)):
                             return f"{cell} in column {column}"
-        elif file.suffix == ".json":
-            return "nothing" if file.read_bytes().strip() in (b"{}", b"[]", b"null") else None
         elif file.suffix == ".npz" and numpy:
             with numpy.load(file) as arrays:
                 for name in set(arrays.files) - MAY_BE_INFINITE:
