@@ -39,5 +39,6 @@ with job(snakemake):
         table = history_table(history.rows, earlier)
         ran = {"batch_size": settings.batch_size, "processes": processes, "device": str(hardware)}
         table.to_csv(output.history, index=False)
-        write_json(output.summary, summary(table, images, model) | ran | {"compiled": compiler.worked})
+        ran |= {"compiled": compiler.worked} | ({"start_unknown": True} if earlier.is_unknown else {})
+        write_json(output.summary, summary(table, images, model) | ran)
         write_tensors(output.weights, training.weights())

@@ -218,6 +218,8 @@ def test_the_training_is_told_in_a_sentence():
         "The network has 12,980,033 parameters; its training took 35 min on a GPU and made 30,000,000 image visits."
     )
     assert training_sentence({"network": {"training": training}}) == expected
+    told = training_sentence({"network": {"training": training | {"start_unknown": True}}})
+    assert told == expected[:-1] + ", since its start from given weights, of whose own training nothing is known here."
 
 
 WRONG = [(4, True, []), (2, True, []), (4, False, ["an-identity"]), (6, True, ["our-program"])]
@@ -267,7 +269,7 @@ def test_a_reader_may_stop_reading(tmp_path, holds, code):
 @pytest.mark.parametrize(
     "content, sentence",
     [
-        (None, "is not there: run the workflow's default target"),
+        (None, "is not there: it is made by a run"),
         (b"", "is damaged, or is not JSON"),
         (b"\xff\xfe[", "is damaged, or is not JSON"),
         (b"[]", "has no list of claims"),

@@ -152,9 +152,9 @@ def broken(tmp_path: Path, edit) -> Path:
 @pytest.mark.parametrize(
     "edit, sentence",
     [
-        (lambda ledger: ledger.pop("claims"), "has no list of claims: delete it and run again"),
-        (lambda ledger: ledger.pop("title"), "lacks title: delete it and run again"),
-        (lambda ledger: ledger["claims"][1].pop("why"), r"claim 2 \(growth\) in .* lacks why: delete it"),
+        (lambda ledger: ledger.pop("claims"), "has no list of claims: name results/"),
+        (lambda ledger: ledger.pop("title"), "lacks title: name results/"),
+        (lambda ledger: ledger["claims"][1].pop("why"), r"claim 2 \(growth\) in .* lacks why: name results/"),
         (
             lambda ledger: ledger["claims"][0].update(verdict="maybe"),
             r"claim 1 \(leap\) .*'maybe', but must have confirmed or",
@@ -174,7 +174,7 @@ def test_a_broken_table_of_claims_is_said(tmp_path, edit, sentence):
 
 
 def test_a_table_of_claims_that_is_missing_or_no_json_is_said(tmp_path):
-    with pytest.raises(UserError, match="is not there: run the workflow"):
+    with pytest.raises(UserError, match="is not there: it is made by a run"):
         companion.read_claims(tmp_path / "claims.json")
     (tmp_path / "claims.json").write_text('{"claims": [')
     with pytest.raises(UserError, match=r"claims\.json is damaged, or is not JSON \(.*line 1.*delete it"):

@@ -65,6 +65,16 @@ def test_a_file_too_large_is_refused(tmp_path):
         refuse_large(tmp_path / "w.safetensors")
 
 
+TRAINING = {
+    "steps": 50, "image_visits": 400, "seconds": 7.0, "last_loss": 0.5, "image_size": 8, "processes": 1,
+    "device": "CPU with 2 threads", "torch": "2.11.0",
+}  # fmt: skip
+
+
+def without(record, name):
+    return {key: value for key, value in record.items() if key != name}
+
+
 @pytest.fixture
 def models(tmp_path) -> dict[str, Path]:
     """The models/ of a run, as its trainings leave them."""
@@ -73,7 +83,7 @@ def models(tmp_path) -> dict[str, Path]:
     save_file(small_network().state_dict(), folder / "ddpm.safetensors")
     save_file(Classifier().state_dict(), folder / "classifier.safetensors")
     sizes = {"parameters": 9, "training_images": 40}
-    write_json(folder / "ddpm.json", sizes | {"steps": 50, "image_visits": 400, "seconds": 7.0, "last_loss": 0.5})
+    write_json(folder / "ddpm.json", sizes | TRAINING)
     write_json(folder / "classifier.json", sizes | {"test_accuracy": 0.9, "test_images": 10})
     (folder / "ddpm_history.csv").write_text(
         "step,images,loss,learning_rate,images_per_second,seconds\n50,400,0.5,0.001,57.1,7.0\n"
@@ -167,7 +177,9 @@ def test_a_training_starts_from_a_bare_file_and_counts_from_nothing(models, tmp_
     start = take_start(models["ddpm"], sha256(models["ddpm"]), SETTINGS)
     write_start(start, *(tmp_path / name for name in ("start.safetensors", "start.json", "start.csv")))
     assert all(torch.equal(value, start.tensors[name]) for name, value in load_file(models["ddpm"]).items())
-    assert read_json(tmp_path / "start.json") == {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
+    assert read_json(tmp_path / "start.json") == {
+        "summary": {"steps": 0, "image_visits": 0, "seconds": 0.0, "start_unknown": True}
+    }
     assert len(pd.read_csv(tmp_path / "start.csv")) == 0
 
 
@@ -230,6 +242,10 @@ BEHIND_A_RIGHT_SUM = [
         "ddpm.json is damaged, or is not the re",
     ),
     ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"seconds": -1}}, "seconds is -1"),
+    ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"device": ""}}, "device is ''"),
+    ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"torch": 2.1}}, r"torch is 2\.1"),
+    ("ddpm.json", lambda it: it | {"summary": without(it["summary"], "device")}, "KeyError: 'device'"),
+    ("ddpm.json", lambda it: it | {"summary": without(it["summary"], "processes")}, "KeyError: 'processes'"),
     ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"steps": "700"}}, "steps is '700'"),
     ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"steps": 7.5}}, "steps is 7.5"),
     ("ddpm.json", lambda it: it | {"summary": it["summary"] | {"image_visits": True}}, "image_visits is True"),

@@ -140,8 +140,10 @@ def judge(claim: Claim, records: Records, data: str, left_out: Mapping[str, str]
 def training_sentence(records: Records) -> str:
     """What the run's training was, in one sentence."""
     sentence = "The network has {parameters:,} parameters; its training took {minutes:.0f} min on {device}"
-    sentence += " and made {image_visits:,} image visits."
-    return sentence.format_map(records["network"]["training"])
+    sentence += " and made {image_visits:,} image visits"
+    training = records["network"]["training"]
+    since = ", since its start from given weights, of whose own training nothing is known here"
+    return sentence.format_map(training) + (since if training.get("start_unknown") else "") + "."
 
 
 def count(rows: list[dict]) -> dict[str, dict[str, int]]:

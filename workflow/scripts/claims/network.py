@@ -190,8 +190,10 @@ def training(summary: dict, paper: Experiment) -> dict:
         "parameters": summary["parameters"],
         "image_visits": summary["image_visits"],
         "minutes": summary["seconds"] / 60,
+        "start_unknown": summary.get("start_unknown", False),
         "device": summary["device"],
-        "papers_training_on_its_card": summary["parameters"] == parameters(paper.network())
+        "papers_training_on_its_card": not summary.get("start_unknown", False)
+        and summary["parameters"] == parameters(paper.network())
         and summary["image_size"] == paper.image_size
         and summary["image_visits"] >= paper.epochs * min(paper.images, TUTORIALS_IMAGES)  # as one reads "an epoch"
         and summary["processes"] == 1

@@ -182,11 +182,11 @@ def read_claims(file: Path | str) -> dict:
     """The ledger of claims with their verdicts, and the counts of these, also in words. Raises UserError, which names
     what is wrong with the file.
     """
-    remedy = "delete it and run again to make it again"
+    remedy = "name results/<preset>/claims/claims.json, or that of beyond/, and if it is one, run again to make it anew"
     try:
         ledger = read_json(file)
     except FileNotFoundError:
-        raise UserError(f"the table of claims {file} is not there: run the workflow's default target") from None
+        raise UserError(f"the table of claims {file} is not there: it is made by a run, as of `make verify`") from None
     if not isinstance(ledger, dict) or not isinstance(ledger.get("claims"), list):
         raise UserError(f"the table of claims {file} has no list of claims: {remedy}")
     if missing := [key for key in TABLE if key not in ledger]:

@@ -14,18 +14,22 @@ from engine.tensors import read_tensors
 
 @dataclass(frozen=True)
 class Earlier:
-    """The training before this one, which starts from its weights; nothing, if this one starts from random weights."""
+    """The training before this one, which starts from its weights; nothing, if this one starts from random weights, or
+    from weights whose training is unknown.
+    """
 
     steps: int = 0
     image_visits: int = 0
     seconds: float = 0.0
+    is_unknown: bool = False
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def read(cls, record: Path | str, history: Path | str) -> "Earlier":
         """From the record of a training, as weights/ddpm.json, and its history."""
         summary = read_json(record)["summary"]
-        return cls(summary["steps"], summary["image_visits"], summary["seconds"], pd.read_csv(history))
+        counted = summary["steps"], summary["image_visits"], summary["seconds"]
+        return cls(*counted, summary.get("start_unknown", False), pd.read_csv(history))
 
 
 def first_network(channels: int, image_size: int, seed: int, start: Sequence[Path | str] = ()) -> tuple[UNet, Earlier]:

@@ -30,12 +30,14 @@ LARGEST_FILE = 16_000_000
 """The largest file in bytes, so that the repository stays easy to clone."""
 SUMS = "SHA256SUMS"
 TABLES = {"ddpm": "ddpm_history.csv", "classifier": "classifier_confusion.csv"}
-FROM_NOTHING = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0}}
+UNKNOWN = {"summary": {"steps": 0, "image_visits": 0, "seconds": 0.0, "start_unknown": True}}
 """The record of weights whose training is not known: all is counted from here on."""
 
 NUMBERS = {
     "ddpm": {
-        **dict.fromkeys(("parameters", "training_images", "steps", "image_visits"), (int, 10**18)),
+        **dict.fromkeys(
+            ("parameters", "training_images", "steps", "image_visits", "image_size", "processes"), (int, 10**18)
+        ),
         **dict.fromkeys(("seconds", "last_loss"), ((int, float), 1e18)),
     },
     "classifier": {
@@ -43,6 +45,8 @@ NUMBERS = {
     },
 }  # fmt: skip
 """Of each model, what later rules read in the summary of its record, as what, and how large it may be, ..."""
+TEXTS = {"ddpm": ("device", "torch"), "classifier": ()}
+"""... the texts among it, ..."""
 COMMIT = r"None|[0-9a-f]{7,64}(\.dirty)?"
 """How the record names the commit that the weights were trained with."""
 COLUMNS = {
@@ -146,6 +150,9 @@ def unpack(folder: Path, model: str, settings: Settings) -> Trained:
         for key, (kind, most) in NUMBERS[model].items():
             if isinstance(summary[key], bool) or not isinstance(summary[key], kind) or not 0 <= summary[key] <= most:
                 raise ValueError(f"{key} is {summary[key]!r}")
+        for key in TEXTS[model]:
+            if not isinstance(summary[key], str) or not summary[key].strip():
+                raise ValueError(f"{key} is {summary[key]!r}")
     with reading(table, f"the table of a training of {model}"):
         rows = pd.read_csv(table, usecols=COLUMNS[model], dtype=float)
         if rows.empty or not np.isfinite(rows).all(axis=None):
@@ -181,7 +188,7 @@ def take_start(start: Path, expected: str, settings: Settings) -> Trained:
     if start.is_dir():
         trained = unpack(start, "ddpm", settings)
     else:
-        trained = Trained(join([read_tensors(start)]), FROM_NOTHING)
+        trained = Trained(join([read_tensors(start)]), UNKNOWN)
         refuse_other_network(trained.tensors, "ddpm", settings, start)
     return trained
 
