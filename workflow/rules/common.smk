@@ -94,3 +94,11 @@ def targets() -> list[str]:
         "<results>/companion.pdf",
         "<results>/classroom.html",
     ]
+
+
+def names_of_jobs(_) -> list[str]:
+    """Patterns of the names of all jobs that a run with these settings may have, but of describe_run, by their logs."""
+    logs = [Path(str(rule.log[0])).stem for rule in workflow.rules if rule.log and rule.name != "describe_run"]
+    shards = gather.samples("{scatteritem}")
+    named = [re.sub(r"\{scatteritem[^{}]*\}", shard, log) for log in logs for shard in shards]
+    return sorted({re.sub(r"\{[^{}]*\}", "*", name) for name in named})

@@ -91,6 +91,7 @@ rule describe_run:
     params:
         agent=config["agent"],
         note=NOTE,
+        jobs=names_of_jobs,
     message:
         "Describe the run, its origin and its results in an RO-Crate"
     script:

@@ -168,7 +168,7 @@ def test_the_commit_is_this_folders_own(run, tmp_path):
 def test_a_run_is_gathered_from_the_inputs_of_its_rule(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     folder = tmp_path / "results"
-    for file in ("logs/a.log", "logs/describe_run.log", "benchmarks/b.tsv", "benchmarks/describe_run.tsv", "c.csv"):
+    for file in ("logs/a.log", "logs/describe_run.log", "benchmarks/b-1-of-2.tsv", "benchmarks/b-1-of-3.tsv", "c.csv"):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text("s\th:m:s\tio_in\n" if file.endswith(".tsv") else "")
     for file, content in (("data.json", [{"url": "u"}]), ("training.json", {"device": "CPU"})):
@@ -179,9 +179,9 @@ def test_a_run_is_gathered_from_the_inputs_of_its_rule(tmp_path, monkeypatch):
         "schema": "workflow/schemas/config.schema.yaml", "citation": "CITATION.cff",
     }  # fmt: skip
     settings = read("config.yaml") | {"agent": "Ada"}
-    run = provenance.gather(files, folder, settings, "a note", job="describe_run")
+    run = provenance.gather(files, folder, settings, "a note", ["a", "b-?-of-2"])
     assert run.results == [folder / "c.csv", Path("d.json"), Path("e.npz")] and run.sources == [Path("Snakefile")]
-    assert run.records == [folder / "benchmarks/b.tsv", folder / "logs/a.log"]
+    assert run.records == [folder / "benchmarks/b-1-of-2.tsv", folder / "logs/a.log"]
     assert (run.settings, run.agent, run.note, run.data) == (settings, "Ada", "a note", [{"url": "u"}])
     assert run.citation == read("CITATION.cff") and run.schema["title"] == "The experiment's settings"
     assert run.machine["trained on"] == "CPU" and run.snakemake == version("snakemake") and "typst" in run.packages
@@ -216,7 +216,7 @@ def test_stray_files_among_the_logs_and_benchmarks_are_not_listed(tmp_path):
     (tmp_path / "benchmarks/folder.tsv").mkdir()
     (tmp_path / "logs/dangling.log").symlink_to("/nowhere")
     os.mkfifo(tmp_path / "benchmarks/pipe.tsv")
-    assert provenance.records(tmp_path, "other") == [tmp_path / "benchmarks/a.tsv", tmp_path / "logs/a.log"]
+    assert provenance.records(tmp_path, ["*"]) == [tmp_path / "benchmarks/a.tsv", tmp_path / "logs/a.log"]
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "-5", "soon"])

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -81,10 +82,11 @@ class Run:
     note: str = ""
 
 
-def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, job: str) -> Run:
+def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jobs: Sequence[str]) -> Run:
     """What the crate of the run in `folder` tells, from the inputs of the rule describe_run by their names there.
 
-    `job` is the rule's own name, whose log and benchmark file are still being written and so are left out.
+    `jobs` are patterns of the names of the run's jobs, without that of the rule itself, whose log and benchmark file
+    are still being written.
     """
 
     def content(name: str, *keys: str) -> dict:
@@ -98,7 +100,7 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
         schema=content("schema", "properties"),
         citation=content("citation", "authors", "license", "preferred-citation", "title", "version"),
         results=[Path(file) for file in [*files["results"], *files["intermediate"], *files["shards"]]],
-        records=records(folder, job),
+        records=records(folder, jobs),
         sources=[Path(file) for file in files["sources"]],
         data=read_json(files["data"]),
         packages=packages(files["environments"]),
@@ -110,12 +112,16 @@ def gather(files: Mapping[str, Any], folder: Path, settings: dict, note: str, jo
     )
 
 
-def records(folder: Path, job: str) -> list[Path]:
-    """The logs and benchmark files of a run, without those of `job`; hidden files, those whose names are not UTF-8, and
-    tables that are no benchmark files of Snakemake's, are not ours.
+def records(folder: Path, jobs: Sequence[str]) -> list[Path]:
+    """The logs and benchmark files of a run's jobs, by patterns of their names; what other settings left is not of the
+    run. Files whose names are not UTF-8, and tables that are no benchmark files of Snakemake's, are not ours.
     """
     logs, tables = (
-        [file for file in folder.glob(pattern) if file.is_file() and file.stem != job and is_utf8(file.name)]
+        [
+            file
+            for file in folder.glob(pattern)
+            if file.is_file() and is_utf8(file.name) and any(fnmatchcase(file.stem, job) for job in jobs)
+        ]
         for pattern in ("logs/[!.]*.log", "benchmarks/[!.]*.tsv")  # and no folder, link or pipe among them
     )
     return sorted([*logs, *(table for table in tables if table.read_bytes().startswith(b"s\th:m:s\t"))])
