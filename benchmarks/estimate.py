@@ -114,7 +114,7 @@ def jobs(config: dict) -> dict[str, int]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "settings.yaml"
         file.write_text(yaml.safe_dump(config), encoding="utf-8")
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--forceall", "--configfile", file]
+        command = [sys.executable, SCRIPTS / "start_snakemake.py", "--dry-run", "--forceall", "--configfile", file]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise SystemExit(done.stdout)

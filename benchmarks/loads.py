@@ -19,7 +19,8 @@ from contextlib import contextmanager
 import pandas as pd
 
 from benchmarks import ROOT
-from benchmarks.measuring import machine, report, whole
+from benchmarks.measuring import answer_of, machine, report, whole
+from engine.environment import cores
 from engine.printing import told, until_read
 
 VARIANTS = {
@@ -64,8 +65,7 @@ def rates(variant: str, threads: int, seconds: float) -> dict[str, float]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     environment |= {"THREADS": str(threads)} | VARIANTS[variant]
     command = [sys.executable, "-c", MEASURE, str(seconds)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(answer_of(command, cwd=ROOT, env=environment).splitlines()[-1])
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument(
         "--loads", type=whole(0, 1000), nargs="+", default=[0, 1, 2, 4], help="busy processes beside it"
     )
-    parser.add_argument("--threads", type=whole(1, 1024), default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=whole(1, 1024), default=cores())
     given = parser.parse_args()
 
     measured = []

@@ -3,20 +3,22 @@
 import argparse
 import io
 import multiprocessing
-import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 import pandas as pd
 import psutil
 
 from benchmarks import RESULTS
+from engine.environment import cores
 from engine.files import write_atomically, write_json
 from publishing.origin import processor
 
@@ -111,11 +113,19 @@ def machine(packages: Iterable[str]) -> dict:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in packages},
     }
+
+
+def answer_of(command: list[str], **options: Any) -> str:
+    """What another program prints. If it fails, the last line of its errors ends this one."""
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode:
+        raise SystemExit((done.stderr.strip().splitlines() or [f"{command[0]} failed: {done.returncode}"])[-1])
+    return done.stdout
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

@@ -6,7 +6,6 @@
 
 import argparse
 import ast
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from statistics import median
 import pandas as pd
 
 from benchmarks import ROOT
+from benchmarks.measuring import answer_of
 from benchmarks.settings import settings
 from engine.files import reading
 from engine.printing import told, until_read
@@ -51,7 +51,7 @@ def start_seconds(script: Path, repeats: int = 3) -> float:
     times = []
     for _ in range(repeats):
         started = time.monotonic()
-        subprocess.run([sys.executable, "-c", imports(script)], cwd=SCRIPTS, check=True)
+        answer_of([sys.executable, "-c", imports(script)], cwd=SCRIPTS)
         times.append(time.monotonic() - started)
     return median(times)
 
@@ -63,10 +63,7 @@ def starts() -> pd.DataFrame:
         if "snakemake." not in script.read_text(encoding="utf-8"):
             continue
         loaded = f"{imports(script)}\nimport sys\nprint(*sys.modules)"
-        done = subprocess.run(
-            [sys.executable, "-c", loaded], cwd=SCRIPTS, check=True, stdout=subprocess.PIPE, text=True
-        )
-        heavy = HEAVY & set(done.stdout.split())
+        heavy = HEAVY & set(answer_of([sys.executable, "-c", loaded], cwd=SCRIPTS).split())
         rows.append({"script": script.name, "seconds": start_seconds(script), "loads": ", ".join(sorted(heavy))})
     return pd.DataFrame(rows).sort_values("seconds", ascending=False)
 

@@ -26,10 +26,7 @@ def settings(preset: str) -> dict:
         raise SystemExit(sentence)
     config: dict = {}
     for file in files:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        if not isinstance(content, dict):
-            raise SystemExit(f"{file} holds no settings: it must be YAML with keys")
-        update_config(config, content)
+        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     if found := errors(config, schema, training_images()):
         raise SystemExit(f"the settings of {' and '.join(map(str, files))} cannot be used:\n" + "\n".join(found))

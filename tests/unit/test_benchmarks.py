@@ -11,7 +11,7 @@ from conftest import ROOT
 from torch import nn
 
 from benchmarks.estimate import estimate, jobs, script
-from benchmarks.measuring import Apart, doubts, refuse_if_busy, whole
+from benchmarks.measuring import Apart, answer_of, doubts, refuse_if_busy, whole
 from benchmarks.minutes import imports, rules
 from benchmarks.ours import Ours, count_flops
 from benchmarks.pde import Equations, our_methods
@@ -186,22 +186,32 @@ def test_whole_numbers_of_the_command_line():
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        ("loads", "--seconds", "nan"), ("loads", "--loads", "-1"), ("loads", "--rounds", "0"),
-        ("precision", "--samples", "0"), ("estimate", "--threads", "0"),
-        ("quality", "README.md"), ("quality", "nowhere"), ("gpu_check", "--device", "cpu", "--output", "benchmarks"),
-        ("gpu_check", "--device", "cpu", "--output", "README.md/x"), ("estimate", "--threads", "1", "{tmp}/gpu.yaml"),
+        ("loads --seconds nan", "'nan' is no whole number"), ("loads --loads -1", "'-1' is no whole number"),
+        ("loads --rounds 0", "'0' is no whole number"), ("precision --samples 0", "'0' is no whole number"),
+        ("estimate --threads 0", "'0' is no whole number"), ("quality README.md", "finish that run first"),
+        ("quality nowhere", "finish that run first"), ("gpu_check --device cpu --output benchmarks", "benchmarks"),
+        ("gpu_check --device cpu --output README.md/x", "README.md"),
+        ("estimate --threads 1 {tmp}/gpu.yaml", "finds no CUDA device"),
     ],
 )  # fmt: skip
-def test_what_a_benchmark_cannot_do_it_says_in_a_sentence(tmp_path, arguments):
+def test_what_a_benchmark_cannot_do_it_says_in_a_sentence(tmp_path, arguments, said):
     (tmp_path / "gpu.yaml").write_text("compute: {device: cuda}\n")
-    program, *rest = (argument.format(tmp=tmp_path) for argument in arguments)
+    program, *rest = (argument.format(tmp=tmp_path) for argument in arguments.split())
     if "gpu.yaml" in rest[-1] and torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     command = [sys.executable, "-m", f"benchmarks.{program}", *rest]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode and "Traceback" not in done.stderr and done.stderr.strip()
+    assert done.returncode and "Traceback" not in done.stderr and said in done.stderr.splitlines()[-1]
+
+
+def test_a_program_that_fails_ends_this_one_with_its_own_sentence():
+    assert answer_of([sys.executable, "-c", "print(7)"]) == "7\n"
+    with pytest.raises(SystemExit, match=r"^the reason$"):
+        answer_of([sys.executable, "-c", "import sys; print('more', file=sys.stderr); sys.exit('the reason')"])
+    with pytest.raises(SystemExit, match=r"failed: -9$"):
+        answer_of([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
 
 
 def test_imports_of_a_script_run_alone():

@@ -25,7 +25,10 @@ def test_settings_in_another_encoding_are_named(tmp_path):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("seed: 1\nagent: x\nseed: 2\n", ", line 3: 'seed' is there twice: it must be YAML with each key once"),
+        (
+            "seed: 1\nagent: x\nseed: 2\n",
+            ", line 3: 'seed' is there twice: it must be one document of YAML, with each key once",
+        ),
         ("ddpm: {T: 20}\nddpm: {channels: 32}\n", ", line 2: 'ddpm' is there twice"),
         ("pde:\n  dt: 0.1\n  cells: 9\n  'dt': 0.2\n", ", line 4: 'dt' is there twice"),
         ('{"seed": 1, "pde": {"dt": 0.1, "dt": 0.2}}', ": 'dt' is there twice"),
@@ -41,6 +44,11 @@ def test_settings_in_another_encoding_are_named(tmp_path):
         ("seed: *unknown\n", ", line 1: found undefined alias 'unknown'"),
         ("seed: !!python/object/apply:os.getcwd []\n", ", line 1: could not determine a constructor for the tag"),
         ("? [1, 2]\n: 3\n", ", line 1: found unhashable key"),
+        ("a: [&0 [1, 1], " + ", ".join(f"&{n} [*{n - 1}, *{n - 1}]" for n in range(1, 60)) + "]", " has values within"),
+        ("", " holds no settings, as `seed: 1`: write some, or leave it out"),
+        ("# nothing\n", " holds no settings"),
+        ("- seed\n", " holds no settings"),
+        ("[]", " holds no settings"),
         ("seed: 1\n---\nseed: 2\n", ", line 2: but found another document"),
     ],
 )
@@ -53,8 +61,6 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, text, said)
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "# nothing\n",
         "\ufeffseed: 1\n",
         "base: &base {T: 20}\nddpm:\n  <<: *base\n  T: 30\n",
         "a: {<<: [{x: 1}, {x: 2}]}\n",

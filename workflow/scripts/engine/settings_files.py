@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+DEPTH = 8
+"""Settings have three levels; an alias that is named twice at each of many would be copied without end."""
+
 
 def unreadable(files: Iterable[str | Path]) -> str:
     """One sentence on the first of these files that cannot be used: it is not there, no text in UTF-8, no YAML, or has
@@ -24,24 +27,26 @@ def unreadable(files: Iterable[str | Path]) -> str:
         except OSError as error:
             return f"the file of settings {file} cannot be read ({error.strerror}): name one that is there"
         try:
-            _read(text)
+            if not isinstance(_read(text), dict):
+                return f"{file} holds no settings, as `seed: 1`: write some, or leave it out"
         except yaml.MarkedYAMLError as error:
             line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-            return f"{file}{line}: {error.problem}: it must be YAML with each key once"
+            return f"{file}{line}: {error.problem}: it must be one document of YAML, with each key once"
         except RecursionError:
             return f"{file} has values within values without end: a section holds settings, and they numbers or texts"
         except (yaml.YAMLError, ValueError) as error:  # signs that YAML forbids; impossible dates and numbers
-            return f"{file}: {' '.join(str(error).split())}: it must be YAML with each key once"
+            return f"{file}: {' '.join(str(error).split())}: it must be one document of YAML, with each key once"
     return ""
 
 
-def _read(text: str) -> None:
+def _read(text: str) -> Any:
     """As Snakemake: JSON if it can be, which may have tabs where YAML has not."""
     try:
         content = json.loads(text, object_pairs_hook=_once_each)
     except json.JSONDecodeError:
         content = yaml.load(text, _OnceEach)  # a SafeLoader
     _walk(content)
+    return content
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -66,7 +71,9 @@ class _OnceEach(yaml.SafeLoader):
         return node
 
 
-def _walk(value: Any) -> None:
-    """Raises RecursionError for a value that holds itself."""
+def _walk(value: Any, depth: int = 0) -> None:
+    """Raises RecursionError for a value that holds itself, or others deeper than DEPTH."""
+    if depth > DEPTH:
+        raise RecursionError
     for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _walk(one)
+        _walk(one, depth + 1)
