@@ -37,7 +37,9 @@ FEWER = $(if $(SAMPLES),results/$(RUN).yaml)
 OVERLAYS = $(strip $(if $(filter-out paper,$(PRESET)),presets/$(PRESET).yaml) $(FEWER))
 SETTINGS = $(if $(OVERLAYS),--configfile $(OVERLAYS)) $(if $(MIRROR),--config $(MIRROR))
 WRITE_FEWER = $(if $(FEWER),mkdir -p results && printf 'preset: $(RUN)\nsamples: {count: $(SAMPLES)}\n' > $(FEWER) && )
-DRY = $(shell printf '%s\n' $(ARGS) | grep -Ex -e '-[a-zA-Z]*n[a-zA-Z]*|--dry.*|.*dryrun')
+# Arguments with which Snakemake does not make what it is asked for, so that there is nothing to show.
+PARTIAL = $(shell printf '%s\n' $(ARGS) | grep -Ex -e '-[npFfkq]*n[npFfkq]*|--dry.*|.*dryrun|-[UOSDlhv].*' \
+	-e '--(unt|omi|bat|sum|det|dag|rul|fil|d3|lis|lin|unl|hel|ver|del|arc|cle|gen|con.*-(cre|cle)|exp|rep|print-c).*')
 WORKFLOW = $(WRITE_FEWER)$(SNAKEMAKE) $(SETTINGS) $(ARGS)
 
 PRESETS = paper $(basename $(notdir $(wildcard presets/*.yaml)))
@@ -88,20 +90,23 @@ demo laptop shipped paper: override PRESET = $@
 
 verify: .venv/workflow  ## the paper's claims with verdicts, from a run of PRESET (demo, or PRESET=laptop, shipped, paper)
 	$(WORKFLOW) -- results/$(RUN)/claims/claims.json
-	$(if $(DRY),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json)
+	$(if $(PARTIAL),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/claims/claims.json)
 
 beyond: .venv/workflow  ## chapters of ours, on what the paper leaves open: figures, claims, results/PRESET/beyond.pdf
 	$(WORKFLOW) -- beyond results/$(RUN)/beyond/claims.json
-	$(if $(DRY),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/beyond/claims.json \
+	$(if $(PARTIAL),,.venv/bin/python workflow/scripts/show_claims.py results/$(RUN)/beyond/claims.json \
 	    --numbers results/$(RUN)/beyond/numbers.json)
 
 compare: .venv/workflow  ## a run of PRESET beside its reference in paper/reference/, number by number: did I get what they got?
 	@test -f paper/reference/$(PRESET).json || { \
 	    echo "error: the preset $(PRESET) has no reference, paper/reference/$(PRESET).json, to compare a run with" >&2; exit 1; }
 	$(WORKFLOW) -- results/$(RUN)/numbers.json
-	$(if $(DRY),,.venv/bin/python workflow/scripts/compare_run.py results/$(RUN) paper/reference/$(PRESET).json)
+	$(if $(PARTIAL),,.venv/bin/python workflow/scripts/compare_run.py results/$(RUN) paper/reference/$(PRESET).json)
 
 report: .venv/workflow  ## Snakemake's report on a finished run of PRESET, one HTML file: results/PRESET/report.html
+	@test -f results/$(RUN)/ro-crate-metadata.json || { \
+	    echo "error: results/$(RUN) holds no finished run, on which to report: finish it first, as \`make demo\` does" >&2; \
+	    exit 1; }
 	$(WORKFLOW) --report results/$(RUN)/report.html $(if $(wildcard results/$(RUN)/beyond.pdf),-- all beyond)
 
 live: .venv/workflow  ## the page on which the network of PRESET draws live, in a browser: results/PRESET/live.html
@@ -129,7 +134,7 @@ quality: .venv/workflow  ## what minutes of training buy: the demo beside the se
 	    overlay=benchmarks/variants/$$preset.yaml; test -f $$overlay || overlay=; \
 	    $(SNAKEMAKE) --configfile presets/demo.yaml $$overlay $(ARGS) -- results/$$preset/claims/samples.json || exit; \
 	done
-	.venv/bin/python -m benchmarks.quality $(addprefix results/,demo $(VARIANTS))
+	$(if $(PARTIAL),,.venv/bin/python -m benchmarks.quality $(addprefix results/,demo $(VARIANTS)))
 
 notebooks: .venv/notebooks  ## the teaching notebooks, from their sources notebooks/*.py, executed: minutes on two cores
 	.venv/bin/python -m notebooks.make $(ARGS)
@@ -159,13 +164,16 @@ lock: .venv/tests  ## write the locks of envs/ from their short lists
 	PATH="$(CURDIR)/.venv/bin:$$PATH" sh envs/lock.sh
 
 clean:  ## remove results/demo (the other results cost hours: remove them by hand)
+	$(if $(filter-out demo,$(PRESET)),$(error `make clean` removes results/demo alone: remove results/$(PRESET) by hand))
 	rm -rf results/demo
 
 .venv/workflow: envs/workflow.txt
 	@$(PYTHON) envs/supported.py
 	$(PYTHON) -c 'import os, sys; sys.exit(any(sign in os.getcwd() for sign in "{}:") and \
 		"a folder whose name has a brace or a colon cannot be used: rename it, or move this checkout elsewhere")'
-	$(PYTHON) -m venv .venv
+	@test -d .venv || ! test -L .venv -o -e .venv || { \
+	    echo "error: .venv is a file, or a link to nothing: remove it, or bring back what it led to" >&2; exit 1; }
+	$(PYTHON) -m venv "$$(cd .venv 2>/dev/null && pwd -P || echo .venv)"
 	.venv/bin/python workflow/scripts/install_packages.py envs/workflow
 	touch $@
 

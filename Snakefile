@@ -26,6 +26,7 @@ include: "workflow/rules/classroom.smk"
 include: "workflow/rules/live.smk"
 include: "workflow/rules/gallery.smk"
 include: "workflow/rules/beyond.smk"
+include: "workflow/rules/places.smk"
 
 
 rule all:

@@ -1,6 +1,7 @@
 """Where the workflow may stand and be started, and what else may lie there."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Checkout, planned
+
+from engine.environment import unwritable
 
 STRAY = (
     "envs/._learn.yaml", "envs/learn copy.yaml", "envs/.DS_Store", "paper/#style.typ#", "paper/references.bib~",
@@ -104,7 +107,91 @@ def test_settings_whose_results_go_where_asked_are_used(checkout, text):
 def test_a_folder_in_the_place_of_a_result_is_said(checkout, place):
     (checkout / place).mkdir(parents=True)
     done = checkout.snakemake("-n")
-    assert done.returncode != 0 and f"{place} is a folder, where a file must be: remove it" in done.output
+    assert done.returncode != 0 and f"{place} is a folder, where a file must be: move it away" in done.output
+
+
+def test_options_may_name_folders_of_results_that_are_no_runs(checkout):
+    done = checkout.snakemake("-n", "--conda-prefix", "results/conda/envs", "--", "results/paper/claims/algebra.json")
+    assert done.returncode == 0, done.output
+
+
+def test_a_finished_run_that_cannot_be_written_to_may_be_read(tiny):
+    """As a teacher's, to which a student's results are a link; the tests may run as root, whom nothing is denied."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    target = "results/tiny/claims/algebra.json"
+    assert tiny.snakemake("--configfile", "tiny.yaml", "--", target).returncode == 0
+    script = 'mount --bind results results && mount -o remount,ro,bind results && exec "$@"'
+    prefix = ("unshare", "--mount", "bash", "-c", script, "bash")
+    for arguments in (["-n"], ["--list-rules"], ["--summary"], []):
+        done = tiny.snakemake(*arguments, "--configfile", "tiny.yaml", "--", target, prefix=prefix)
+        assert done.returncode == 0, done.output
+    done = tiny.snakemake("--configfile", "tiny.yaml", "--", "results/tiny/data/images.npz", prefix=prefix)
+    assert done.returncode != 0 and "results/tiny cannot be written to: make it writable" in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("place", ["metadata", "log", "started"])
+def test_what_another_user_has_run_in_is_told(place, tmp_path, monkeypatch):
+    (tmp_path / place).mkdir()
+    assert unwritable(tmp_path) == ""
+    monkeypatch.setattr("engine.environment.os.access", lambda folder, _: folder.name != place)
+    assert unwritable(tmp_path).startswith(f"{tmp_path / place} cannot be written to, as where another user")
+
+
+def test_without_slurm_its_profile_is_refused(checkout):
+    """Its plugin would wait for ever."""
+    if shutil.which("sbatch"):
+        pytest.skip("Slurm is here")
+    command = ("--workflow-profile", "profiles/slurm", "--", "results/paper/claims/algebra.json")
+    done = checkout.snakemake(*command)
+    assert done.returncode != 0 and "there is no program `sbatch`" in done.output
+    assert checkout.snakemake("-n", *command).returncode == 0
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n"])
+@pytest.mark.parametrize("name", ["figures.yaml", "beyond.yaml", "schemas/config.schema.yaml"])
+def test_a_file_of_ours_that_a_merge_left_broken_is_named(checkout, name, content):
+    (checkout / "workflow" / name).write_text(content)
+    done = checkout.snakemake("-n")
+    assert done.returncode != 0 and f"workflow/{name}" in done.output.split("WorkflowError")[-1]
+    assert "Traceback" not in done.output
+
+
+def test_results_of_other_settings_are_not_shown_as_those_of_these(tiny):
+    target, base = "results/tiny/classroom/forward.npz", ("--configfile", "tiny.yaml")
+    assert tiny.snakemake(*base, "--", target).returncode == 0
+    shutil.rmtree(tiny / ".snakemake")
+    assert planned(tiny.snakemake("-n", *base, "--", target).output) == {}
+    other = (*base, "--config", "seed=2", "--", target)
+    done = tiny.snakemake("-n", *other)
+    assert done.returncode != 0 and "were made by other settings than these" in done.output
+    for question in (["--unlock"], ["--list-rules"], ["--summary"]):
+        assert tiny.snakemake(*question, *base, "--config", "seed=2").returncode == 0
+    assert tiny.snakemake("--forceall", *other).returncode == 0
+    assert planned(tiny.snakemake("-n", *other).output) == {}
+    assert planned(tiny.snakemake("-n", *base, "--", target).output).get("noise_image") == 1
+
+
+def test_questions_leave_nothing_behind(checkout):
+    for question in (["--lint"], ["--list-rules"], ["-n"]):
+        assert checkout.snakemake(*question).returncode == 0
+    assert not (checkout / ".snakemake/started").exists()
+    assert checkout.snakemake("--", "results/paper/claims/algebra.json").returncode == 0
+    assert len(list((checkout / ".snakemake/started").iterdir())) == 1
+
+
+def test_ctrl_c_that_is_ignored_in_the_background_stays_so(checkout):
+    """A script's `make demo & make other` would end with a Ctrl-C that was meant for the other."""
+    command = [sys.executable, "workflow/scripts/start_snakemake.py", "--", "results/paper/claims/algebra.json"]
+    ignored = subprocess.Popen(
+        command, cwd=checkout.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    while ignored.poll() is None:
+        ignored.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    assert ignored.returncode == 0, ignored.stdout.read()
 
 
 def test_a_profile_that_was_set_for_other_workflows_is_not_used(checkout):

@@ -85,10 +85,65 @@ def test_a_preset_that_a_shell_would_misread_is_refused(made):
 def test_of_a_dry_run_nothing_is_read(made, target):
     (made.folder / "paper/reference").mkdir(parents=True)
     (made.folder / "paper/reference/demo.json").touch()
-    for arguments in ("-n", "--dry-run --quiet"):
+    for arguments in (
+        "-n",
+        "--dry-run --quiet",
+        "--until solve_pde",
+        "-U solve_pde",
+        "--unlock",
+        "--summary",
+        "--lint",
+    ):
         done = made(target, f"ARGS={arguments}")
         assert done.returncode == 0 and done.stdout.count("[[") == 1 and ".py" in str(done.arguments)
-    assert made(target).stdout.count("[[") == 2
+    for arguments in ("", "-R noise_image", "-F -k", "--forcerun solve_pde", "--rerun-incomplete", "--nolock", "-j2"):
+        assert made(target, f"ARGS={arguments}").stdout.count("[[") == 2
+
+
+def test_a_report_is_on_a_finished_run(made):
+    done = made("report")
+    assert done.returncode == 2 and "results/demo holds no finished run" in done.stderr and not done.arguments
+    (made.folder / "results/demo").mkdir(parents=True)
+    (made.folder / "results/demo/ro-crate-metadata.json").touch()
+    assert "--report" in made("report").arguments
+
+
+def test_only_the_demo_is_removed(made):
+    for name in ("demo", "laptop"):
+        (made.folder / "results" / name).mkdir(parents=True)
+    done = made("clean", "PRESET=laptop")
+    assert done.returncode == 2 and "remove results/laptop by hand" in done.stderr
+    assert made("clean").returncode == 0
+    assert [folder.name for folder in (made.folder / "results").iterdir()] == ["laptop"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing", "link to a folder"])
+def test_an_environment_that_is_a_link_is_made_where_it_leads(tmp_path, kind):
+    """As profiles/README.md has it, to a disk of the node's own, which may be emptied."""
+    for part in ("envs", "presets"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "presets/demo.yaml").touch()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "envs/workflow.txt").touch()
+    (tmp_path / "envs/supported.py").touch()
+    if kind == "file":
+        (tmp_path / ".venv").touch()
+    else:
+        (tmp_path / ".venv").symlink_to(tmp_path / "an other place")
+    if kind == "link to a folder":
+        (tmp_path / "an other place").mkdir()
+    command = ["make", f"PYTHON={sys.executable}", ".venv/workflow"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2  # at the latest at the installation, of which there is nothing here
+    assert (".venv is a file, or a link to nothing: remove it" in done.stderr) is (kind != "link to a folder")
+    assert (tmp_path / "an other place/bin/python").exists() is (kind == "link to a folder")
+
+
+@pytest.mark.parametrize("name", ["nothere", "envs"])
+def test_a_list_that_is_not_there_is_told(name):
+    command = [sys.executable, "workflow/scripts/install_packages.py", name, "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"error: {name}.in: No such file or directory\n")
 
 
 def test_blanks_around_a_preset_do_not_matter(made):

@@ -7,12 +7,33 @@ for every job, on this machine or on a cluster's, that holds nothing of the user
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
+from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
+STARTERS = ("snakemake", "__main__")
+# Options with which Snakemake writes nothing.
+QUESTIONS = (
+    "dryrun",
+    "lint",
+    "list_rules",
+    "list_target_rules",
+    "summary",
+    "detailed_summary",
+    "dag",
+    "rulegraph",
+    "filegraph",
+    "d3dag",
+    "list_changes",
+    "list_input_changes",
+    "list_params_changes",
+    "list_untracked",
+    "print_compilation",
+)
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
 SCRIPTS = ROOT / "workflow" / "scripts"
 if not SCRIPTS.is_dir():
@@ -21,11 +42,11 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(SCRIPTS))
 
-from engine import causes, environment, interrupts, lock, settings_files
-from engine.arguments import is_dry
+from engine import causes, disk, environment, folders, interrupts, lock, settings_files, stale
 from engine.privacy import public_value
 
-files_of_settings = ["config.yaml", *workflow.overwrite_configfiles]
+ours = [ROOT / "workflow" / name for name in ("figures.yaml", "beyond.yaml", "schemas/config.schema.yaml")]
+files_of_settings = ["config.yaml", *workflow.overwrite_configfiles, *ours]
 if sentence := environment.refusal(os.environ, ROOT) or settings_files.unreadable(files_of_settings):
     raise WorkflowError(sentence)
 environment.provide(os.environ, Path(".snakemake").resolve())
@@ -45,17 +66,30 @@ sys.argv[1:] = map(public_value, sys.argv[1:])
 sys.executable = environment.ForShell(sys.executable)
 
 
-# `make` has done so; after a kill of either, `make` removes the lock where that is safe.
-if workflow.is_main_process and not is_dry(sys.argv[1:]) and not lock.is_noted(Path(".snakemake")):
+# What Snakemake was asked, which it keeps to itself while it reads this.
+asked = get_argument_parser().parse_known_args(sys.argv[1:] if Path(sys.argv[0]).stem in STARTERS else [])[0]
+
+# A run that is killed leaves its lock, which `make` removes where that is safe.
+asks = any(vars(asked)[question] for question in QUESTIONS)
+if workflow.is_main_process and not asks:
+    if sentence := environment.unwritable(Path(".snakemake")):
+        raise WorkflowError(sentence)
     try:
-        lock.note_start(Path(".snakemake"), sys.argv)
+        lock.note_start(Path(".snakemake"), all_jobs_here=not asked.no_hooks)
     except OSError as error:
-        raise WorkflowError(f"{error.filename} cannot be written: {error.strerror}")
+        raise WorkflowError(f"{error.filename}: {disk.remedy(error) or error.strerror}")
 
 
 onstart:
     if workflow.non_local_exec:
-        lock.note_elsewhere(Path(".snakemake"))
+        lock.note_start(Path(".snakemake"), all_jobs_here=False)
+    if sentence := folders.unwritable(of_run, made):
+        raise WorkflowError(sentence)
+    if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
+        raise WorkflowError(
+            "this profile sends jobs to Slurm, but there is no program `sbatch`: start this where Slurm is (after "
+            "`module load slurm`, if your cluster has it so), or without --workflow-profile"
+        )
     if workflow.non_local_exec and not re.fullmatch(r"[\w@%+=:,./-]+", f"{ROOT}{sys.executable}"):
         raise WorkflowError(
             f"a cluster's jobs cannot be started in {ROOT} with {str(sys.executable)}, since a shell reads some of these "

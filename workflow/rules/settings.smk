@@ -14,14 +14,14 @@ from pathlib import Path
 import yaml
 
 from diffusion import sources
-from engine import folders, packages, settings
+from engine import packages, settings
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
-if refusal := packages.refusal():
-    raise WorkflowError(refusal)
+if sentence := packages.refusal():
+    raise WorkflowError(sentence)
 if not config:
     raise WorkflowError("config.yaml was not read, as in a module: start Snakemake with the Snakefile of this workflow")
 if errors := settings.errors(config, schema, sources.training_images()):
@@ -33,8 +33,6 @@ config.update(settings.declare(config, schema))
 shell._process_args["preexec_fn"] = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 of_run = Path("results") / config["preset"]
-if refusal := folders.refusal(of_run, sys.argv[1:]):
-    raise WorkflowError(refusal)
 
 
 pathvars:

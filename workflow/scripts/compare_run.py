@@ -24,6 +24,6 @@ with told():
         write_reference(given.run, given.reference)
         sys.exit(0)
     lines, sentence = beside_reference(given.run, given.reference)
-with until_read():
-    print(*lines, f"\n{sentence}", sep="\n")
-sys.exit(0 if all(line.agrees for line in lines) else 1)
+    with until_read():
+        print(*lines, f"\n{sentence}", sep="\n")
+    sys.exit(0 if all(line.agrees for line in lines) else 1)

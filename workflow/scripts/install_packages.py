@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.environment import shield
 from engine.installation import install, shortfalls
+from engine.printing import told
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -21,5 +22,7 @@ if __name__ == "__main__":
         # In a fresh process, which sees what was installed just now.
         sys.exit(subprocess.run([sys.executable, __file__, str(given.list), "--check"]).returncode)
     shield(os.environ)  # what a package makes of the user's settings, as matplotlib of MPLBACKEND, is no fault of it
-    if sentences := shortfalls(given.list.with_suffix(".in")):
+    with told():
+        sentences = shortfalls(given.list.with_suffix(".in"))
+    if sentences:
         sys.exit(f"error: the packages of {given.list}.in are not all there: {'; '.join(sentences)}")

@@ -12,7 +12,7 @@ from engine.causes import loading, too_few_files
 
 with loading():
     from engine.arguments import arranged, is_dry
-    from engine.environment import cores, provide, refusal, shield
+    from engine.environment import cores, provide, refusal
     from engine.errors import UserError
     from engine.lock import note_start, remove_stale
     from engine.printing import told
@@ -20,13 +20,16 @@ with loading():
 # Snakemake answers Ctrl-C while jobs run, but with a traceback while it is loaded or makes its plan.
 SNAKEMAKE = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as in the background of a script
+if not ignored:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 sys.path.append(sys.argv.pop(1))
 from engine.causes import loading
 with loading():
     from snakemake.cli import main
 sys.argv[0] = "snakemake"
-signal.signal(signal.SIGINT, signal.default_int_handler)
+if not ignored:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     main()
 except KeyboardInterrupt:
@@ -46,14 +49,13 @@ if __name__ == "__main__":
             raise UserError(sentence)
         arguments = arranged(sys.argv[1:])
         provide(os.environ, folder)
-        shield(os.environ)
         if sentence := refusal(os.environ, Path(__file__).resolve().parents[2]):
             raise UserError(sentence)
         os.environ.pop("SNAKEMAKE_PROFILE", None)  # made for other workflows
         if remove_stale(folder):
             print("An earlier run was killed; what it left half-done is made again.", file=sys.stderr)
         if not is_dry(arguments):
-            note_start(folder, sys.argv)
+            note_start(folder)  # here, since a disk that is full or read-only is told in a sentence
         # Where /tmp is full, Python takes another folder. The solver of the usual scheduler must be told, and does not
         # find its files where there is a blank.
         if (place := tempfile.gettempdir()) != os.environ.get("TMPDIR", "/tmp"):

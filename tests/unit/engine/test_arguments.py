@@ -19,19 +19,32 @@ from engine.errors import UserError
         ("--configfile a.yaml fetch", "--configfile a.yaml -- fetch"),
         ("--configfile a.yaml --config x=1 fetch -n -- all", "-n --configfile a.yaml --config x=1 -- fetch all"),
         ("--cores 2 --forcerun solve_pde -- a.png", "--cores 2 --forcerun solve_pde -- a.png"),
-        ("-- a -- b", "-- a -- b"),
+        ("-- a -- b", "-- a b"),
+        ("--configfile a.yaml -f results/x/fig7.pdf -- b", "-f --configfile a.yaml -- results/x/fig7.pdf b"),
         ("--configfile a.yaml results/x/fig7.pdf", "--configfile a.yaml -- results/x/fig7.pdf"),
         ("--configfile a.yaml ./results/x/claims.json", "--configfile a.yaml -- ./results/x/claims.json"),
         ("--configfile a.yaml results/x-5.yaml all", "--configfile a.yaml results/x-5.yaml -- all"),
+        ("--configfile a.yaml mine", "--configfile a.yaml mine"),
+        ("--configfile a.yaml weights/README.md", "--configfile a.yaml -- weights/README.md"),
+        ("--configfile a.yaml results", "--configfile a.yaml -- results"),
+        ("--configfile a.yaml {}/results/x/claims.json", "--configfile a.yaml -- {}/results/x/claims.json"),
     ],
 )
 def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monkeypatch, given, expected):
     """Of `make laptop MNIST=... ARGS="--configfile mine.yaml"` Snakemake would take the last file alone."""
     monkeypatch.chdir(tmp_path)
-    for name in ("a.yaml", "b.yaml", "results/x/fig7.pdf", "results/x/claims.json", "results/x-5.yaml"):
+    for name in (
+        "a.yaml",
+        "b.yaml",
+        "mine",
+        "weights/README.md",
+        "results/x/fig7.pdf",
+        "results/x/claims.json",
+        "results/x-5.yaml",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert arranged(given.split()) == expected.split()
+        (tmp_path / name).write_text("seed: 1")
+    assert arranged(given.format(tmp_path).split()) == expected.format(tmp_path).split()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +65,7 @@ def test_several_files_of_settings_and_single_ones_are_all_given(tmp_path, monke
 )
 def test_arguments_that_snakemake_would_stumble_over_are_told(tmp_path, monkeypatch, given, said):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.yaml").touch()
+    (tmp_path / "a.yaml").write_text("seed: 1")
     with pytest.raises(UserError, match=said):
         arranged(given.split())
 
@@ -71,3 +84,4 @@ def test_a_dry_run_is_known_in_every_form():
     ):
         assert is_dry(["--configfile", "n.yaml", *dry.split()])
     assert not is_dry(["--configfile", "n.yaml", "--nolock", "--cores", "2", "-j4", "--config", "x=-n", "-e", "slurm"])
+    assert not is_dry(["-Rnoise_image", "-sSnakefile", "-cuni", "-C", "agent=me -n you", "-e", "slurm", "dryrun"])

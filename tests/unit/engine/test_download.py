@@ -364,6 +364,31 @@ def test_a_mirror_that_a_variable_holds_is_named_by_its_server(server, resources
         fetch(SUMS, resources, ["$MIRROR"])
 
 
+def test_a_login_may_stand_in_a_variable_within_the_variable_of_make(server, resources, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("LOGIN", "zoe:s3cr%25t%2F%40%20x")
+    monkeypatch.setenv("MNIST", f"http://$LOGIN@{server(protected)}/mnist")
+    fetch(SUMS, resources, ["$MNIST"])
+    assert len(list(resources.iterdir())) == 2 and "s3cr" not in caplog.text and "zoe" not in caplog.text
+    monkeypatch.delenv("LOGIN")
+    with pytest.raises(UserError, match="the environment has no variable by a name that stands in it"):
+        fetch(SUMS, resources, ["$MNIST"])
+
+
+@pytest.mark.parametrize("address", ["http://zoe:t0p/sw0rd@127.0.0.1:9/m", "https://zoe:t0p/sw0rd@host.invalid/m"])
+def test_a_password_that_ends_the_address_of_its_server_is_told(resources, address):
+    with pytest.raises(UserError, match=r"its name or password has a `/`.*write %2F") as error:
+        fetch(SUMS, resources, [address])
+    assert "t0p" not in str(error.value) and "sw0rd" not in str(error.value)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/@me/m", "http://[::1]:9/a@b", "http://localhost/x:y@z"])
+def test_a_path_may_have_the_sign_of_a_login(resources, address):
+    with pytest.raises(UserError) as error:
+        fetch(SUMS, resources, [address])
+    assert "password" not in str(error.value)
+
+
 def test_an_error_of_the_local_disk_is_no_fault_of_a_mirror(good, resources):
     resources.write_text("a file where the folder should be")
     with pytest.raises(OSError) as error:
@@ -373,7 +398,7 @@ def test_an_error_of_the_local_disk_is_no_fault_of_a_mirror(good, resources):
 
 def test_what_a_killed_job_left_is_removed(good, resources):
     resources.mkdir()
-    (left := resources / ".images.gz.k1ll3d").write_bytes(b"half")
+    (left := resources / ".images.gz.0badf00d").write_bytes(b"half")
     os.utime(left, (time.time() - 100,) * 2)  # a fresh one may be another process's
     fetch(SUMS, resources, [good])
     assert sorted(file.name for file in resources.iterdir()) == sorted(FILES)

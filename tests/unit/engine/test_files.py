@@ -1,5 +1,6 @@
 """Files: nothing that is not finite, damage told with the file's name, and the mode that the umask says."""
 
+import errno
 import math
 import os
 import stat
@@ -8,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from engine import files
 from engine.checkpoints import StateFolder
 from engine.errors import UserError
 from engine.files import read_json, reading, write_atomically, write_json
@@ -122,3 +124,27 @@ def test_what_is_no_file_stays_what_it_is(tmp_path):
     os.close(reader)
     with pytest.raises(IsADirectoryError, match=str(tmp_path)):
         write_atomically(tmp_path, b"content")
+
+
+def test_what_a_killed_job_left_is_removed_and_what_others_left_is_not(tmp_path):
+    """Vim keeps unsaved changes of `claims.json` in `.claims.json.swp`."""
+    others = {".claims.json.swp", ".claims.json.un~", ".claims.json.backup12", ".other.json.01234567"}
+    for name in (*others, ".claims.json.0123abcd"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".claims.json.0123abce").mkdir()
+    os.utime(tmp_path / ".claims.json.0123abce", (0, 0))
+    (tmp_path / ".claims.json.76543210").touch()  # young: another may be writing it
+    write_json(tmp_path / "claims.json", {})
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {"claims.json", ".claims.json.76543210", ".claims.json.0123abce", *others}
+
+
+def test_a_file_that_cannot_be_made_is_named_by_its_own_name(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system", "a temporary")
+
+    monkeypatch.setattr(files.os, "open", refuse)
+    with pytest.raises(OSError, match="Read-only") as raised:
+        write_atomically(tmp_path / "claims.json", b"x")
+    assert raised.value.filename == str(tmp_path / "claims.json")

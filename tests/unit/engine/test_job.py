@@ -220,11 +220,7 @@ def replace_by_an_archive_of_something_else(file):
         archive.writestr("a.npy", b"nothing")
 
 
-def remove(file):
-    file.unlink()
-
-
-DAMAGES = [truncate, alter, empty, replace_by_text, replace_by_another, replace_by_an_archive_of_something_else, remove]
+DAMAGES = [truncate, alter, empty, replace_by_text, replace_by_another, replace_by_an_archive_of_something_else]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -239,6 +235,41 @@ def test_an_input_that_was_damaged_since_is_told_with_its_name(rule, damage):
 
     said = rule.run(work)
     assert f"rule second cannot use {rule.input}" in said and "Traceback" not in said and "delete it" in said
+
+
+def test_an_input_that_is_gone_is_told_as_such(rule):
+    rule.first()
+
+    def work():
+        Path(rule.input).unlink()
+        np.load(rule.input)
+
+    said = rule.run(work)
+    assert f"rule second cannot find {rule.input} any more" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "age", "blamed"),
+    [
+        ("data/images.npz", 60, True), ("data/images.npz", -60, False), ("figures/fig7.pdf", 60, False),
+        ("../../docs/card.json", 60, False),
+    ],
+)  # fmt: skip
+def test_only_what_the_inputs_may_come_from_is_blamed_beside_them(tmp_path, monkeypatch, name, age, blamed):
+    """A bug is none of the fault of a figure that was altered by hand, or of a gallery of another commit."""
+    monkeypatch.chdir(tmp_path)
+    source, made = Path(os.path.normpath(f"results/demo/{name}")), Path("results/demo/shard.npz")
+    for file in (source, made, Path("results/demo/logs/x.log")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    for file in (source, made):
+        with job(SimpleNamespace(rule="r", log=[f"results/demo/logs/{file.name}.log"], input=[], output=[str(file)])):
+            np.savez(file.open("wb"), a=np.arange(3))
+    source.write_bytes(b"altered")
+    os.utime(source, (time.time() - age,) * 2)
+    second = SimpleNamespace(rule="second", log=["results/demo/logs/second.log"], input=[str(made)], output=["out"])
+    said = ends(second, raises(KeyError("b")))
+    assert (f"cannot use {source} (KeyError: 'b')" in said) is blamed
+    assert ("unexpected error" in said) is not blamed
 
 
 UNREADABLE = [

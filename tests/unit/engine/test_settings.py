@@ -90,6 +90,14 @@ BAD = [
     ({"agent": "Zo\ud800"}, "agent is 'Zo\\ud800', but must be who runs it"),
     ({"agent": "https://me:s3cret@example.org"}, "agent is 'https://***@example.org', but must be who runs it"),
     (
+        {"pde": {"profile_times": [0.0, 1.0e306]}},
+        "beyond pde.t_end = ",
+    ),
+    (
+        {"beyond": {"digits": {"flow_times": [0.1] * 9}}},
+        "0.1], but must be a list of 1 to 8 times at which the flow",
+    ),
+    (
         {"beyond": {"reversal": {"noisy_ends": [2.0, 1.0]}}},
         "beyond.reversal.noisy_ends is [2.0, 1.0], but its times must",
     ),

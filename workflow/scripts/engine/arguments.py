@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from engine import settings_files
@@ -13,8 +14,10 @@ def is_dry(arguments: Iterable[str]) -> bool:
     """Whether Snakemake only says what it would do; -n may stand among other options of one letter, and a long option
     may be cut short.
     """
-    dry = r"(^| )(-[a-zA-Z]*n[a-zA-Z]*|--dry[a-z-]*|(-e|--exe[a-z]*)[ =]dryrun)( |$)"
-    return bool(re.search(dry, " ".join(arguments)))
+    one = re.compile(r"-[npFfkq]*n[npFfkq]*|--dry[a-z-]*|(-e|--exe[a-z]*=)dryrun")
+    words = list(arguments)
+    executors = [word for option, word in pairwise(words) if re.fullmatch("-e|--exe[a-z]*", option)]
+    return "dryrun" in executors or any(map(one.fullmatch, words))
 
 
 def _holds_settings(file: str) -> bool:
@@ -23,8 +26,8 @@ def _holds_settings(file: str) -> bool:
     """
     if file.lower().endswith((".yaml", ".yml")):
         return True
-    is_result = Path("results") in Path(os.path.normpath(file)).parents
-    return not is_result and (file.endswith(".json") or Path(file).exists())
+    is_result = Path("results") in Path(os.path.relpath(file)).parents
+    return not is_result and (file.endswith(".json") or (Path(file).is_file() and not Path(file).suffix))
 
 
 def arranged(arguments: Sequence[str]) -> list[str]:
@@ -55,6 +58,8 @@ def arranged(arguments: Sequence[str]) -> list[str]:
         elif current:
             lists[current].append(argument)
             values[-1] += 1
+        elif others and others[-1] in ("-f", "-F", "--force", "--forceall"):  # these take no value
+            targets.append(argument)
         else:
             others.append(argument)
     if not all(values):
@@ -68,5 +73,5 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             "one of them into a file, for --configfile"
         )
     of_settings = [word for option, given in lists.items() if given for word in (option, *given)]
-    rest = [*targets, *arguments[end + 1 :]]
+    rest = [*targets, *(argument for argument in arguments[end + 1 :] if argument != "--")]
     return [*others, *of_settings, *(["--", *rest] if rest else [])]

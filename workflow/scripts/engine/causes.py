@@ -8,11 +8,14 @@ import re
 import resource
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from engine.environment import shield
 
+ROOT = Path(__file__).resolve().parents[3]
 GIGABYTE = 1024**3
 FILES = 64
 """How many open files Snakemake must be allowed: a small run on two cores stopped with 20, and went through with 24."""
@@ -40,9 +43,12 @@ def loading() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ImportError, MemoryError, OSError) as error:
-        remedies = hindrances() or ["install what is missing (with `make`: remove .venv, and run again)"]
+    except Exception as error:
         *_, first = of_error(error)
+        if not isinstance(error, ImportError | MemoryError | OSError) and _is_ours(error):
+            raise
+        remedies = [] if isinstance(first, ModuleNotFoundError) else hindrances()
+        remedies = remedies or ["install what is missing (with `make`: remove .venv, and run again)"]
         reason = (str(first).strip().splitlines() or [type(first).__name__])[-1]
         sys.exit(f"error: a package cannot be loaded ({reason}): {'; '.join(remedies)}")
 
@@ -99,3 +105,9 @@ def of_error(error: BaseException) -> Iterator[BaseException]:
         yield following
         seen.add(following)
         following = following.__cause__ or following.__context__
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error was raised in a file of this repository, and not in a package."""
+    file = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return ROOT in file.parents and "site-packages" not in file.parts

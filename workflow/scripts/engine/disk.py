@@ -1,6 +1,7 @@
 """Errors of the local disk, told as such, with the place and what to do."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,19 +27,33 @@ REMEDIES = {
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a library meets in the middle of a file."""
+NAMELESS = (*FULL, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.EMFILE, errno.ENFILE)
+"""What an error without a file's name may be, met in writing the outputs; others can be about anything."""
 
 
 def trouble(error: OSError, outputs: Iterable[str]) -> str | None:
     """What is wrong with the disk, where, and what to do; None if the error is not one of the disk.
 
-    Where the error names no file, the place is the folders of the `outputs`. Libraries that write images or arrays
-    also lose the number of the error, and then a disk without free space is taken for the cause.
+    Where the error names no file, the place is the folders of the `outputs`, if it is one that writing meets. Libraries
+    that write images or arrays also lose the number of the error, and then a disk without free space is taken for the
+    cause.
     """
     places = {str(error.filename)} if error.filename else {str(Path(file).parent) for file in outputs}
     number = error.errno
     if number is None and any(map(_full, places)):
         number = errno.ENOSPC
-    return f"({', '.join(sorted(places))}): {REMEDIES[number]}" if number in REMEDIES else None
+    if not error.filename and number not in NAMELESS:
+        return None
+    said = REMEDIES.get(number or 0) if number != error.errno else remedy(error)
+    return f"({', '.join(sorted(places))}): {said}" if said else None
+
+
+def remedy(error: OSError) -> str | None:
+    """What is wrong with the disk, and what to do; None if the error is not one of the disk."""
+    file, denied = error.filename, error.errno in (errno.EACCES, errno.EPERM)
+    if denied and file and Path(file).exists() and not os.access(file, os.R_OK):
+        return "permission to read it is denied: make it readable, or ask whoever owns it"
+    return REMEDIES.get(error.errno or 0)
 
 
 def _full(place: str) -> bool:

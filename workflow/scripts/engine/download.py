@@ -52,12 +52,13 @@ def fetch(
     """
     folder, contents, reasons = Path(folder), {}, []
     for written in mirrors:
-        mirror = os.path.expandvars(written)
+        whole = os.path.expandvars(written)
+        mirror = os.path.expandvars(whole)  # as `make` gives the name of a variable, MNIST, whose value may have others
         is_url = "://" in mirror
         name = public_address(written if is_url else mirror)
         if is_url and "://" not in written:  # a variable holds all of it: its server at least is named
             name += f", at {public_address('/'.join(mirror.split('/')[:3]))}"
-        values = [os.environ.get(variable, "") for variable in VARIABLE.findall(written)] if is_url else []
+        values = [os.environ.get(variable, "") for variable in VARIABLE.findall(written + whole)] if is_url else []
         values += [proxy.rpartition("@")[0].rpartition("://")[2] for proxy in getproxies().values()]  # their logins
         try:
             if (unset := VARIABLE.search(mirror)) and not Path(mirror).exists():
@@ -160,6 +161,8 @@ def _opened(mirror: str, file: str) -> BufferedIOBase:
     if not is_url:
         return (Path(mirror).expanduser() / file).open("rb")
     server, _, path = address.partition("/")
+    if "@" not in server and "@" in path and re.search(r"^[^\[:]+:(?!\d+$)", server):
+        raise ValueError("its name or password has a `/`, where the path begins: write %2F instead, and %3F for `?`")
     path, mark, query = path.partition("?")
     login, has_login, host = server.rpartition("@")
     passwords = HTTPPasswordMgrWithPriorAuth()

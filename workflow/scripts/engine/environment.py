@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, MutableMapping
+from importlib.util import find_spec
 from pathlib import Path
 
 INDEX = (
@@ -44,6 +45,8 @@ gives memory.
 """
 
 
+INSIDE = ("locks", "incomplete", "metadata", "log", "started")
+"""The folders of Snakemake's own that each run writes into."""
 LAUNCHED = "DIFFUSION_LAUNCHED"
 """Set for processes that a shielded program starts through torchrun: their ranks are meant for them."""
 
@@ -143,10 +146,10 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
         return f"the folder {str(folder)!a} has a name that is not UTF-8, which Snakemake cannot write: rename it"
     if {"{", "}"} & set(str(folder)):
         return f"the folder {folder} has a brace in its name, which Snakemake takes for its own sign: rename or move it"
-    if not shutil.which("which", path=environment.get("PATH")):
+    if find_spec("snakemake_executor_plugin_slurm") and not shutil.which("which", path=environment.get("PATH")):
         return "there is no program `which`, by which Snakemake's plugin for Slurm looks for others: install it"
     own = Path.cwd() / ".snakemake"
-    for place in (own, *(own / name for name in ("locks", "incomplete", "metadata", "log"))):
+    for place in (own, *(own / name for name in INSIDE)):
         if os.path.lexists(place) and not place.is_dir():
             return f"{place} is a file, or a link to nothing, where Snakemake's own folder must be: remove it"
     if Path.cwd() != folder and not Path.cwd().samefile(folder):
@@ -154,6 +157,17 @@ def refusal(environment: Mapping[str, str], folder: Path) -> str:
             f"this workflow runs in its own folder, {folder.resolve()}, not in {Path.cwd()}: start Snakemake there, "
             "without --directory, and not as a module; for results elsewhere make the folder results there a link"
         )
+    return ""
+
+
+def unwritable(folder: Path) -> str:
+    """One sentence if Snakemake's own `folder`, or one inside it, belongs to another user; else empty."""
+    for place in (folder, *(folder / name for name in INSIDE)):
+        if place.is_dir() and not os.access(place, os.W_OK):
+            return (
+                f"{place} cannot be written to, as where another user has run this: make it writable, remove {folder}, "
+                "or work in a copy elsewhere"
+            )
     return ""
 
 

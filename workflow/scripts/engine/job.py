@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile
 
-from engine import causes, disk
+from engine import causes, disk, stale
 from engine.errors import UserError
 from engine.files import sha256
 from engine.interrupts import stop_once
@@ -29,6 +29,8 @@ MAY_BE_INFINITE = {"naive", "cascade_quiet_time", "seconds"}
 """Arrays whose numbers may be missing or beyond all bounds: an error of a run backwards, the time of what never
 happens, a time that was not taken.
 """
+DATA = {".csv", ".json", ".npz", ".safetensors"}
+"""The endings of what rules read; figures, tables of times and documents are for readers."""
 NUMBER = re.compile(r"[+-]?(nan|inf(inity)?|[0-9.]+e[+-]?[0-9]+)", re.I)
 """How a number is written that may not be finite."""
 
@@ -40,6 +42,7 @@ def job(snakemake) -> Iterator[None]:
     not 0; anything else is a bug, and keeps its traceback. At the end the log lists the outputs with their SHA-256; by
     these the next rule warns of an input that was altered since, as a table that was cut at the end of a line.
     """
+    sums: dict[str, set[str]] = {}
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING if sys.stderr and sys.stderr.isatty() else logging.INFO)  # it may be closed
     # Of several processes that share a job, only the first one starts a new log and reports progress.
@@ -67,13 +70,15 @@ def job(snakemake) -> Iterator[None]:
             )
         for file in inputs:
             as_written = file in sums and file not in changed
-            if what := not_finite(Path(file)) or (not as_written and nothing(Path(file))):
+            if what := not_finite(Path(file)) or (not as_written and emptiness(Path(file))):
                 raise UserError(
                     f"{file} holds {what}, by which nothing may be drawn or judged: delete it, and run again to make "
                     "it anew"
                 )
         yield
         if first:
+            if params := getattr(snakemake, "params", None):
+                log.handle(logging.makeLogRecord({"levelno": logging.INFO, "msg": stale.said(params.items())}))
             for file in map(str, snakemake.output):
                 if Path(file).is_file():
                     words = f"wrote {file}, SHA-256 {sha256(file)}"
@@ -89,15 +94,18 @@ def job(snakemake) -> Iterator[None]:
         )
         raise SystemExit(130) from None
     except Exception as error:
-        if sentence := explain(error, snakemake):
+        if sentence := explain(error, snakemake, sums):
             logging.error("error: %s", sentence)
         else:
             logging.exception("unexpected error")
         raise SystemExit(1) from None
 
 
-def explain(error: Exception, snakemake) -> str | None:
-    """One sentence on an error that is none of the program's own; None if it may be."""
+def explain(error: Exception, snakemake, sums: Mapping[str, set[str]]) -> str | None:
+    """One sentence on an error that is none of the program's own; None if it may be. What earlier rules wrote has one
+    of `sums`.
+    """
+    inputs = list(map(str, snakemake.input))
     for cause in causes.of_error(error):
         if not isinstance(cause, OSError) or (cause is not error and cause.errno not in disk.FULL):
             continue
@@ -113,15 +121,20 @@ def explain(error: Exception, snakemake) -> str | None:
             f"rule {snakemake.rule} ran out of memory ({' '.join(str(error).split())[:200]}): free some, run fewer "
             f"jobs at once (--cores 1), or lower {LARGE}"
         )
-    if changed := changed_files(snakemake.input, Path(snakemake.log[0]).parent):
+    if missing := [file for file in inputs if not Path(file).exists()]:
+        return (
+            f"rule {snakemake.rule} cannot find {', '.join(missing)} any more ({type(error).__name__}: {error}): run "
+            "again to make it anew"
+        )
+    if changed := altered(inputs, sums) or [file for file in altered(sums, sums) if is_behind(file, inputs)]:
         return (
             f"rule {snakemake.rule} cannot use {', '.join(changed)} ({type(error).__name__}: {error}), which is not "
             "what an earlier rule wrote there: delete it, and run again to make it anew"
         )
-    for file in snakemake.input:
+    for file in inputs:
         if reason := unreadable(Path(file)):
             return f"rule {snakemake.rule} cannot use {file} ({reason}): delete it, and run again to make it anew"
-    if unknown := unknown_files(snakemake.input, Path(snakemake.log[0]).parent):
+    if unknown := [file for file in inputs if file.startswith("results/") and file not in sums]:
         return (
             f"rule {snakemake.rule} failed ({type(error).__name__}: {error}), and no log says that these are as a rule "
             f"wrote them: {', '.join(unknown)}. Move them elsewhere, and run again to make them anew"
@@ -131,9 +144,9 @@ def explain(error: Exception, snakemake) -> str | None:
     return None
 
 
-def nothing(file: Path) -> str | None:
-    """What is missing in a result: any row in a table (.csv), any entry in a record (.json); None if all is there, or
-    the file cannot be read, which its reader will tell. A rule may write such a table, as the history of a training of
+def emptiness(file: Path) -> str | None:
+    """How a result is empty, a table (.csv) without rows or a record (.json) without entries; None if it is not, or
+    cannot be read, which its reader will tell. A rule may write such a table, as the history of a training of
     which none is known; by one that nothing vouches for nothing may be judged.
     """
     try:
@@ -196,18 +209,12 @@ def unreadable(file: Path) -> str | None:
     return None
 
 
-def changed_files(inputs: Iterable[str], logs: Path) -> list[str]:
-    """Inputs that are missing, and all files that are not what the `logs` of the run say was written: what was made
-    from a damaged file is damaged too.
+def is_behind(file: str, inputs: Iterable[str]) -> bool:
+    """Whether inputs may have been made from a file: it holds data, and is older than one of them. What was made from a
+    damaged file is damaged too.
     """
-    sums = written(logs)
-    return [file for file in inputs if not Path(file).exists()] + altered(sums, sums)
-
-
-def unknown_files(inputs: Iterable[str], logs: Path) -> list[str]:
-    """Inputs among the results of which the `logs` do not say that a rule wrote them."""
-    sums = written(logs)
-    return [file for file in inputs if file.startswith("results/") and file not in sums]
+    made = max((Path(input).stat().st_mtime for input in inputs if input.startswith("results/")), default=0)
+    return Path(file).suffix in DATA and file.startswith("results/") and Path(file).stat().st_mtime < made
 
 
 def written(logs: Path) -> dict[str, set[str]]:

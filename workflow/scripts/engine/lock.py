@@ -1,47 +1,40 @@
 """Snakemake's lock on its folder, which it leaves behind where it is killed or the power fails."""
 
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from engine.errors import UserError
-from engine.files import read_json, write_json
+from engine.files import read_json, sha256, write_json
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError, UserError)
 """What a note that is damaged may raise."""
+PLANNING = 3600.0
+"""Seconds within which a run that was started has its lock, or none."""
 
 
-def note_start(folder: Path, arguments: Sequence[str]) -> None:
-    """Write into `folder`, Snakemake's own, who runs there from now on: this process, with these arguments, beside
-    those that may run still, as with other results. Before it sends jobs elsewhere, it must `note_elsewhere`.
+def note_start(folder: Path, all_jobs_here: bool = True) -> None:
+    """Write into `folder`, Snakemake's own, that this process runs there from now on, in a file of its own, beside
+    those of others that may run still, as with other results; and whether all its jobs end with it: those that it sends
+    elsewhere do not. What earlier runs wrote is removed once they are over.
     """
-    process = psutil.Process()
-    here = not any(argument.startswith("--no-h") for argument in arguments)  # no hooks, of which one notes it
-    started = {"host": platform.node(), "pid": process.pid, "created": process.create_time(), "all_jobs_here": here}
-    before = []
-    if _locks(folder):
-        with suppress(*DAMAGED):
-            before = [start for start in _starts(folder) if not _is_over(start)]
-    folder.mkdir(exist_ok=True)
-    write_json(folder / "started.json", [*before, started])
-
-
-def is_noted(folder: Path) -> bool:
-    """Whether this process has written that it runs in `folder`."""
-    with suppress(*DAMAGED):
-        return any(map(_is_this, _starts(folder)))
-    return False
-
-
-def note_elsewhere(folder: Path) -> None:
-    """Note that jobs of this process, which is noted, may run on other machines, and outlive it."""
-    starts = _starts(folder)
-    for start in filter(_is_this, starts):
-        start["all_jobs_here"] = False
-    write_json(folder / "started.json", starts)
+    notes, locked = folder / "started", bool(_locks(folder))
+    for note in notes.glob("*.json"):
+        with suppress(OSError):
+            done = not locked and time.time() - note.stat().st_mtime > PLANNING
+            with suppress(*DAMAGED):
+                start = read_json(note)
+                done = _is_over(start) or (done and not _runs(start))
+            if done:
+                note.unlink()
+    notes.mkdir(parents=True, exist_ok=True)
+    this = _this()
+    write_json(notes / f"{sha256(repr(this).encode())[:16]}.json", this | {"all_jobs_here": all_jobs_here})
 
 
 def remove_stale(folder: Path) -> bool:
@@ -50,7 +43,7 @@ def remove_stale(folder: Path) -> bool:
     """
     locks = _locks(folder)
     try:
-        starts = _starts(folder)
+        starts = list(_starts(folder))
         if not (locks and starts and all(map(_is_over, starts))) or _at_work(folder):
             return False
     except DAMAGED:
@@ -64,27 +57,54 @@ def _locks(folder: Path) -> list[Path]:
     return list((folder / "locks").glob("*.lock"))
 
 
-def _starts(folder: Path) -> list[dict]:
+def _starts(folder: Path) -> Iterator[dict[str, Any]]:
     """What `note_start` wrote."""
-    starts = read_json(folder / "started.json")
-    return starts if isinstance(starts, list) else [starts]  # earlier versions noted one
+    return map(read_json, (folder / "started").glob("*.json"))
 
 
-def _is_over(start: dict) -> bool:
-    """Whether a run is certainly over: here, with all its jobs here, and gone."""
-    here = start["all_jobs_here"] and start["host"] == platform.node()
-    return here and not _runs(int(start["pid"]), float(start["created"]))
+def _this() -> dict[str, Any]:
+    """This process, among all on machines that may share a folder: machine, its start, container, number, own start.
+    What a system does not tell is empty.
+    """
+    process = psutil.Process()
+    return {
+        "host": f"{platform.node()} {_text('/etc/machine-id')}",
+        "boot": _text("/proc/sys/kernel/random/boot_id"),
+        "processes": str(Path("/proc/self/ns/pid").readlink()) if psutil.LINUX else "",
+        "pid": process.pid,
+        "created": _created(process),
+    }
 
 
-def _is_this(start: dict) -> bool:
-    """Whether a run is this process."""
-    return start["pid"] == psutil.Process().pid and _runs(int(start["pid"]), float(start["created"]))
-
-
-def _runs(pid: int, created: float) -> bool:
-    """Whether a process runs still, and not another that has its number by now."""
+def _text(file: str) -> str:
     try:
-        return abs(psutil.Process(pid).create_time() - created) < 1
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _created(process: psutil.Process) -> float:
+    """When a process started: on Linux in seconds after the machine did, which a clock that is set does not change."""
+    return round(process.create_time() - (psutil.boot_time() if psutil.LINUX else 0), 2)
+
+
+def _is_over(start: dict[str, Any]) -> bool:
+    """Whether a run is certainly over: of this machine, with all its jobs here, and gone, or from before the machine
+    was started anew. What runs in another container is not seen.
+    """
+    this = _this()
+    if not start["all_jobs_here"] or start["host"] != this["host"]:
+        return False
+    return start["boot"] != this["boot"] or (start["processes"] == this["processes"] and not _runs(start))
+
+
+def _runs(start: dict[str, Any]) -> bool:
+    """Whether a run of this machine goes on, and no other process has its number by now."""
+    this = _this()
+    if any(start[name] != this[name] for name in ("host", "boot", "processes")):
+        return False
+    try:
+        return abs(_created(psutil.Process(int(start["pid"]))) - float(start["created"])) < 1
     except psutil.Error:
         return False
 

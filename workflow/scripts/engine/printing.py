@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.disk import FULL, REMEDIES
+from engine.disk import FULL, remedy
 from engine.errors import UserError
 
 
@@ -37,6 +37,6 @@ def told() -> Iterator[None]:
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        writing = error.errno in (*FULL, errno.EROFS)
-        said = REMEDIES.get(error.errno or 0) if writing else error.strerror
+        known = error.errno in (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
+        said = remedy(error) if known else error.strerror
         sys.exit(f"error: {error.filename}: {said}" if error.filename else f"error: {error}")

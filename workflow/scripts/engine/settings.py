@@ -141,7 +141,9 @@ def _of_pde(pde: Settings) -> list[str]:
         sentences.append(f"pde.t_end / pde.dt is {t_end / dt:.3g}, more than {MOST_STEPS:,} steps: raise pde.dt")
     elif t_end < dt / 2:
         sentences.append(f"pde.t_end is {t_end}, less than one step pde.dt = {dt}: lower pde.dt")
-    elif between := [t for t in dict.fromkeys([t_end, *pde["profile_times"]]) if not _is_multiple(t, dt)]:
+    elif between := [
+        t for t in dict.fromkeys([t_end, *pde["profile_times"]]) if t <= t_end and not _is_multiple(t, dt)
+    ]:
         sentences.append(
             f"pde.dt is {dt}, whose steps do not reach the times {', '.join(map(str, between))} of pde.t_end and "
             "pde.profile_times: choose pde.dt so that each of them is a multiple of it"
