@@ -72,6 +72,14 @@ def test_each_file_of_a_pattern_has_its_own_log(train):
     assert of_other_settings([now]).startswith("results/x/2-of-2.npz were made by other settings")
 
 
+def test_a_pattern_may_have_several_wildcards(train):
+    for eta, steps, settings in ((0, 10, {"seed": 5}), (1, 10, {"seed": 6}), (1, 200, {"seed": 5})):
+        Path(f"results/x/eta{eta}_{steps}.npz").touch()
+        Path(f"results/x/logs/sample_{steps}_{eta}.log").write_text(f"{said(settings.items())}\n")
+    now = rule("results/x/eta{eta,[01]}_{steps,[0-9]+}.npz", "results/x/logs/sample_{steps}_{eta}.log", seed=5)
+    assert of_other_settings([now]).startswith("results/x/eta1_10.npz were made by other settings")
+
+
 def test_a_record_of_a_copy_names_another_file(train):
     """As after `cp -a results/x results/y`."""
     Path("results/x").rename("results/y")

@@ -70,15 +70,17 @@ def _this() -> dict[str, Any]:
     return {
         "host": f"{platform.node()} {_text('/etc/machine-id')}",
         "boot": _text("/proc/sys/kernel/random/boot_id"),
-        "processes": str(Path("/proc/self/ns/pid").readlink()) if psutil.LINUX else "",
+        "processes": _text("/proc/self/ns/pid"),
         "pid": process.pid,
         "created": _created(process),
     }
 
 
-def _text(file: str) -> str:
+def _text(place: str) -> str:
+    """What a file says, or where a link leads; empty if it is not there, or may not be read."""
+    file = Path(place)
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return str(file.readlink()) if file.is_symlink() else file.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 

@@ -17,6 +17,10 @@ METADATA = Path(".snakemake/metadata")
 MADE_BY = re.compile(r"made by settings of the SHA-256 ([0-9a-f]{64})$", re.M)
 
 
+WILDCARD = re.compile(r"\{(\w+)[^{}]*\}")
+"""In a name of Snakemake's, with its constraint."""
+
+
 def said(params: Iterable[tuple[str, Any]]) -> str:
     """What a log says of the params of its rule, (name, value)."""
     return f"made by settings of the SHA-256 {sha256(json.dumps(dict(params), default=str).encode())}"
@@ -54,14 +58,16 @@ def _differs(log: str, now: str) -> bool:
 
 
 def _instances(output: str, log: str) -> Iterator[tuple[str, str]]:
-    """The files of a pattern, which may have one wildcard, that are there, each with the log of its job."""
-    head, *tail = re.split(r"\{[^{}]*\}", output)
-    if not tail:
+    """The files of a pattern that are there, each with the log of its job, which has the same wildcards."""
+    names, parts = WILDCARD.findall(output), re.split(r"\{\w+[^{}]*\}", output)
+    if not names:
         yield output, log
-    elif len(tail) == 1:
-        for file in Path().glob(f"{head}*{tail[0]}"):
-            wildcard = str(file)[len(head) : len(str(file)) - len(tail[0])]
-            yield str(file), re.sub(r"\{[^{}]*\}", lambda _, wildcard=wildcard: wildcard, log)
+        return
+    pattern = re.compile("(.+)".join(map(re.escape, parts)))
+    for file in map(str, Path().glob("*".join(parts))):
+        if found := pattern.fullmatch(file):
+            values = dict(zip(names, found.groups(), strict=True))
+            yield file, WILDCARD.sub(lambda wildcard, values=values: values[wildcard[1]], log)
 
 
 def _known(metadata: Path) -> Iterator[str]:
