@@ -25,7 +25,7 @@ RECORDS = {"ddpm": "weights/ddpm.json", "classifier": "weights/classifier.json"}
 TABLES = {"ddpm": "weights/ddpm_history.csv", "classifier": "weights/classifier_confusion.csv"}
 SUMS = "weights/SHA256SUMS"
 # Each figure's file name, with what draws it and what is said of it.
-FIGURES = yaml.safe_load((SCRIPTS.parent / "figures.yaml").read_text(encoding="utf-8"))
+FIGURES = settings_files.load(SCRIPTS.parent / "figures.yaml")
 # The chapters beyond the paper, which stand apart from the run, in its order; each in parts, and a part `name` is a rule
 # explore_<name>, a module claims/<name>.py, and the files beyond/<name>.json and .npz of the results.
 CHAPTERS = {
@@ -49,7 +49,7 @@ EXPLORED = [part for parts in PARTS.values() for part in parts]
 # Their figures, as those of the run; drawn of the parts that are there.
 BEYOND = {
     name: figure
-    for name, figure in yaml.safe_load((SCRIPTS.parent / "beyond.yaml").read_text(encoding="utf-8")).items()
+    for name, figure in settings_files.load(SCRIPTS.parent / "beyond.yaml").items()
     if Path(figure["data"]).stem in EXPLORED
 }
 # The files of results/<preset>/claims/ that hold what was measured.

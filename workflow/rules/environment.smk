@@ -45,8 +45,7 @@ sys.path.insert(0, str(SCRIPTS))
 from engine import causes, disk, environment, folders, interrupts, lock, settings_files, stale
 from engine.privacy import public_value
 
-ours = [ROOT / "workflow" / name for name in ("figures.yaml", "beyond.yaml", "schemas/config.schema.yaml")]
-files_of_settings = ["config.yaml", *workflow.overwrite_configfiles, *ours]
+files_of_settings = ["config.yaml", *workflow.overwrite_configfiles]
 if sentence := environment.refusal(os.environ, ROOT) or settings_files.unreadable(files_of_settings):
     raise WorkflowError(sentence)
 environment.provide(os.environ, Path(".snakemake").resolve())

@@ -18,7 +18,7 @@ from engine import packages, settings
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
-schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+schema = settings_files.load(SCHEMA)
 
 if sentence := packages.refusal():
     raise WorkflowError(sentence)

@@ -4,10 +4,13 @@ the last of several values without a word.
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from engine.errors import UserError
 
 DEPTH = 8
 """Settings have three levels; an alias that is named twice at each of many would be copied without end."""
@@ -37,6 +40,16 @@ def unreadable(files: Iterable[str | Path]) -> str:
         except (yaml.YAMLError, ValueError) as error:  # signs that YAML forbids; impossible dates and numbers
             return f"{file}: {' '.join(str(error).split())}: it must be one document of YAML, with each key once"
     return ""
+
+
+def load(file: Path) -> dict[str, Any]:
+    """The content of a YAML file of this repository. Raises UserError, which names it, if it is left unusable, as by a
+    merge.
+    """
+    with suppress(OSError, ValueError, yaml.YAMLError):
+        if isinstance(content := yaml.safe_load(file.read_text(encoding="utf-8")), dict):
+            return content
+    raise UserError(unreadable([file]) or f"{file} cannot be read as YAML: restore it")
 
 
 def _read(text: str) -> Any:
