@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import yaml
 from snakemake.utils import update_config
 
 from benchmarks import ROOT
 from diffusion.sources import training_images
 from engine.settings import declare, errors
-from engine.settings_files import unreadable
+from engine.settings_files import load, unreadable
 
 
 def settings(preset: str) -> dict:
@@ -26,8 +25,8 @@ def settings(preset: str) -> dict:
         raise SystemExit(sentence)
     config: dict = {}
     for file in files:
-        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+        update_config(config, load(file))
+    schema = load(ROOT / "workflow/schemas/config.schema.yaml")
     if found := errors(config, schema, training_images()):
         raise SystemExit(f"the settings of {' and '.join(map(str, files))} cannot be used:\n" + "\n".join(found))
     return declare(config, schema)

@@ -73,7 +73,7 @@ rule measure_sde:
 
 
 # The paper's experiment, whatever a preset makes of it in this run.
-PAPER = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+PAPER = settings_files.load(ROOT / "config.yaml")
 
 
 rule measure_network:

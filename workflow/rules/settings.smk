@@ -11,8 +11,6 @@ import signal
 import sys
 from pathlib import Path
 
-import yaml
-
 from diffusion import sources
 from engine import packages, settings
 
